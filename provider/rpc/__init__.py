@@ -1,0 +1,1 @@
+"""What every resource plugin of this project shares: the provider protocol without the Pulumi SDK."""
