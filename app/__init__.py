@@ -1,0 +1,1 @@
+"""The orders service: the example of a stateful service that bluegreen releases."""

@@ -1,0 +1,43 @@
+"""`python -m migrations roles|check|expand|contract|history`: what a release's gates run inside the image.
+
+Progress goes to stdout a line at a time; the last line of a run that succeeded is `{"result": {...}}`. A run that
+fails ends with one line on stderr and one of the exit codes of `errors.Exit`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from migrations import settings
+from migrations.errors import Exit, MigrationError
+
+
+def say(line: str) -> None:
+    """Progress, at once: the log of the task is watched while it runs."""
+    print(line, flush=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and answer its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m migrations", description="Move the schema of this image.")
+    parser.add_argument("command", choices=("roles", "check", "expand", "contract", "history"))
+    chosen = parser.parse_args(arguments).command
+    try:
+        # Settings before the rest: a wrong one is told without the second that SQLAlchemy and Alembic take to load.
+        found = settings.load(os.environ)
+        from migrations.commands import COMMANDS
+
+        result = COMMANDS[chosen](found, say)
+    except MigrationError as error:
+        print(str(error), file=sys.stderr, flush=True)
+        return int(error.exit)
+    print(json.dumps({"result": result}), flush=True)
+    return int(Exit.DONE)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,69 @@
+"""The schema rule: may an image serve a database?
+
+If and only if every contract revision applied to the database is known in the image's tree. A contract revision ships
+only in a version that no longer needs what it removes, so knowing it is the proof. An expand revision that the image
+does not know only added something, so it is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from migrations.tree import Phase, Revision, Tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What the database says was applied to it."""
+
+    expand: frozenset[str]
+    contract: frozenset[str]
+
+    @classmethod
+    def of(cls, rows: Iterable[Sequence[Any]]) -> Self:
+        """From rows that begin with revision and phase."""
+        found = [(str(row[0]), str(row[1])) for row in rows]
+        return cls(
+            expand=frozenset(name for name, phase in found if phase == "expand"),
+            contract=frozenset(name for name, phase in found if phase == "contract"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Which contract revisions a version was seen to know, in order of first release."""
+
+    version: str
+    contract: frozenset[str]
+
+
+def unknown_contracts(tree: Tree, applied: Applied) -> list[str]:
+    """Contract revisions of the database that the image does not know: none means servable."""
+    return sorted(applied.contract - tree.known("contract"))
+
+
+def missing_expands(tree: Tree, applied: Applied) -> list[str]:
+    """Expand revisions the image needs and the database lacks, in order."""
+    return [revision.revision for revision in pending(tree, applied, "expand")]
+
+
+def pending(tree: Tree, applied: Applied, phase: Phase) -> list[Revision]:
+    """The revisions of a phase that the database lacks, in order."""
+    have = applied.expand | applied.contract
+    return [revision for revision in tree.phase(phase) if revision.revision not in have]
+
+
+def reason_not_servable(tree: Tree, applied: Applied) -> str | None:
+    """None when the image can serve the database as it is now, else one line."""
+    if unknown := unknown_contracts(tree, applied):
+        return f"schema: contract {', '.join(unknown)} is applied and this image does not know it"
+    if missing := missing_expands(tree, applied):
+        return f"schema: expand {', '.join(missing)} is not applied, this image needs it"
+    return None
+
+
+def oldest_able(applied: Applied, versions: Sequence[Known]) -> str | None:
+    """The version first released among those that know every contract revision applied."""
+    return next((known.version for known in versions if applied.contract <= known.contract), None)

@@ -1,0 +1,50 @@
+"""Settings of the command, from the environment. Times are in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app import settings as service
+from migrations.errors import SettingError
+from migrations.tree import Phase
+
+# In all, for taking the locks of one phase; a contract has nobody waiting for it.
+LOCK_BUDGET: Mapping[Phase, int] = {"expand": 180, "contract": 600}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What one run of the command needs to know."""
+
+    database: service.Database  # DB_*: the owner of the schema
+    version: str  # APP_VERSION
+    lock_budget: Mapping[Phase, float] = field(default_factory=lambda: LOCK_BUDGET)  # MIGRATION_LOCK_BUDGET_SECONDS
+    runner_wait: float = 120  # MIGRATION_RUNNER_WAIT_SECONDS: how long to wait for another runner
+    connect_wait: float = 20  # MIGRATION_CONNECT_WAIT_SECONDS
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """The settings of this environment. Raises SettingError."""
+    try:
+        budget = {
+            phase: service.number(environment, "MIGRATION_LOCK_BUDGET_SECONDS", default, 1, 86_400)
+            for phase, default in LOCK_BUDGET.items()
+        }
+        return Settings(
+            database=service.database(environment),
+            version=service.version(environment),
+            lock_budget=budget,
+            runner_wait=service.number(environment, "MIGRATION_RUNNER_WAIT_SECONDS", 120, 1, 86_400),
+            connect_wait=service.number(environment, "MIGRATION_CONNECT_WAIT_SECONDS", 20, 1, 3_600),
+        )
+    except service.SettingsError as error:
+        raise SettingError(f"migrations: {error}") from error
+
+
+def app_user(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Name and password of the role the service connects as. Raises SettingError."""
+    try:
+        return service.text(environment, "APP_DB_USER"), service.text(environment, "APP_DB_PASSWORD")
+    except service.SettingsError as error:
+        raise SettingError(f"migrations: {error}") from error
