@@ -7,6 +7,7 @@ One port for all services, as AWS_ENDPOINT_URL wants it: moto tells them apart b
 from __future__ import annotations
 
 import io
+import logging
 import socket
 import sys
 import threading
@@ -14,6 +15,8 @@ from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+log = logging.getLogger(__name__)
 
 # Held by every API call while it runs, and by whoever else touches moto's objects. Never held while waiting or doing
 # IO: everything behind it is memory.
@@ -44,29 +47,34 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(411, "send Content-Length: this server does not read chunked requests")
         if int(length) > MAX_BODY_BYTES:
             return self._refuse(413, f"the body has {length} bytes; at most {MAX_BODY_BYTES} are taken")
-        body = self.rfile.read(int(length))
-        head: list[Any] = []
-        answer = self.server.application(
-            self._environment(body), lambda status, headers, _=None: head.extend((status, headers))
-        )
-        content = b"".join(answer)
-        if close := getattr(answer, "close", None):
-            close()
-        status, headers = head
+        status, headers, content = self._ask(self.rfile.read(int(length)))
         code, _, reason = status.partition(" ")
         self.send_response(int(code), reason)
-        for name, value in headers:
-            if name.lower() not in {"content-length", "server", "date", "connection"}:
+        for name, value in headers.items():
+            if name not in {"content-length", "server", "date", "connection"}:
                 self.send_header(name, value)
-        # A HEAD answer names the length of what GET would have sent.
-        told = dict((name.lower(), value) for name, value in headers).get("content-length")
-        self.send_header("Content-Length", told if self.command == "HEAD" and told else str(len(content)))
+        # The answer to HEAD tells the length of what GET would have sent.
+        told = headers.get("content-length") if self.command == "HEAD" else None
+        self.send_header("Content-Length", told or str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
         return None
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = answer  # noqa: N815  (http.server's names)
+
+    def _ask(self, body: bytes) -> tuple[str, dict[str, str], bytes]:
+        """The application's answer: status line, headers by lower-case name, content."""
+        head: list[Any] = []
+        try:
+            answer = self.server.application(self._environment(body), lambda *given: head.extend(given))
+            content = b"".join(answer)
+        except Exception:
+            log.exception("%s %s was not answered", self.command, self.path)
+            return "500 Internal Server Error", {"content-type": "text/plain"}, b"the embedded AWS failed; see its log"
+        if close := getattr(answer, "close", None):
+            close()
+        return head[0], {name.lower(): value for name, value in head[1]}, content
 
     def _refuse(self, code: int, reason: str) -> None:
         """Answer without having read the body, so the connection ends here."""
