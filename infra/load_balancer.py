@@ -25,7 +25,8 @@ MISMATCH: Final = "No color named by this request"
 
 @dataclass(frozen=True, kw_only=True)
 class LoadBalancerArgs:
-    """`prefix` names it. With a certificate the listeners speak HTTPS and redirect_port leads there."""
+    """`prefix` names it. With a certificate the listeners speak HTTPS and redirect_port leads there;
+    host_name is the name in it, for the URLs."""
 
     prefix: str
     subnet_ids: Sequence[pulumi.Input[str]]
@@ -35,6 +36,7 @@ class LoadBalancerArgs:
     test_port: int
     redirect_port: int
     certificate_arn: str | None
+    host_name: str | None
     internal: bool
     protect: bool
 
@@ -65,7 +67,7 @@ class LoadBalancer(pulumi.ComponentResource):
         self.rule = self._traffic(production)
         self.test_rules = {color: self._test_rule(test, color) for color in COLORS}
         scheme = "http" if args.certificate_arn is None else "https"
-        address = self.load_balancer.dns_name
+        address = args.host_name or self.load_balancer.dns_name
         self.rule_arn = self.rule.arn
         self.url = pulumi.Output.concat(f"{scheme}://", address, f":{args.port}")
         self.test_url = pulumi.Output.concat(f"{scheme}://", address, f":{args.test_port}")

@@ -156,6 +156,7 @@ def alarm_names(value: Value) -> str | None:
 
 
 _PORT: Final = between(1, 65535, "a TCP port")
+_HOST: Final = r"(?=.{1,253}$)[a-z0-9-]+(\.[a-z0-9-]+)+"
 _CERTIFICATE: Final = r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+"
 
 
@@ -204,6 +205,7 @@ KEYS: Final[tuple[Key, ...]] = (
     _key("listenerPort", Kind.INTEGER, 80, _PORT),
     _key("testListenerPort", Kind.INTEGER, 8081, _PORT),
     _key("certificateArn", Kind.STRING, "", matching(_CERTIFICATE, "the ARN of a certificate in ACM", empty=True)),
+    _key("hostName", Kind.STRING, "", matching(_HOST, "a host name such as orders.example.com", empty=True)),
     _key("allowedCidrs", Kind.STRINGS, ["0.0.0.0/0"], client_ranges),
     _key("testAllowedCidrs", Kind.STRINGS, [], client_ranges),
     # the database

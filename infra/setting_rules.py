@@ -16,15 +16,7 @@ DOCKERFILE: Final = "app/Dockerfile"
 
 def contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     """One line for every rule that is broken; a rule about a value that is already refused stays silent."""
-    for rule in (
-        _memory_for_cpu,
-        _zones_have_letters,
-        _ports,
-        _way_out,
-        _smoke_reaches_listener,
-        _waits_nest,
-        _context_exists,
-    ):
+    for rule in RULES:
         try:
             problem = rule(values)
         except KeyError:
@@ -55,6 +47,12 @@ def _ports(values: Mapping[str, Any]) -> str | None:
     if values["certificateArn"] and REDIRECT_PORT in (port, test_port):
         return f"listenerPort: found port {REDIRECT_PORT} with a certificate; there HTTP is redirected, listen on 443"
     return None
+
+
+def _name_in_certificate(values: Mapping[str, Any]) -> str | None:
+    if not values["certificateArn"] or values["hostName"]:
+        return None
+    return "hostName: not set with a certificate; the load balancer's own name isn't in it, set the name that is"
 
 
 def _way_out(values: Mapping[str, Any]) -> str | None:
@@ -99,3 +97,15 @@ def _context_exists(values: Mapping[str, Any]) -> str | None:
     if (context / DOCKERFILE).is_file():
         return None
     return f"context: found {values['context']!r}, which holds no {DOCKERFILE}; expected the folder to build from"
+
+
+RULES: Final = (
+    _memory_for_cpu,
+    _zones_have_letters,
+    _ports,
+    _name_in_certificate,
+    _way_out,
+    _smoke_reaches_listener,
+    _waits_nest,
+    _context_exists,
+)

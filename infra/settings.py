@@ -38,6 +38,7 @@ class ListenerSettings:
     port: int
     test_port: int
     certificate_arn: str | None
+    host_name: str | None
     internal: bool
     allowed_cidrs: tuple[str, ...]
     test_allowed_cidrs: tuple[str, ...]
@@ -216,6 +217,7 @@ def _settings(project: str, stack: str, v: Mapping[str, Any]) -> Settings:
             port=v["listenerPort"],
             test_port=v["testListenerPort"],
             certificate_arn=v["certificateArn"] or None,
+            host_name=v["hostName"] or None,
             internal=v["internal"],
             allowed_cidrs=tuple(v["allowedCidrs"]),
             test_allowed_cidrs=tuple(v["testAllowedCidrs"]),

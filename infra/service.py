@@ -1,0 +1,186 @@
+"""The service layer: what every release changes. Plan, task definitions, schema gate, both services, cutover."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from infra import naming
+from infra.color import ColorService, ColorServiceArgs, ColorTasks, ColorTasksArgs
+from infra.containers import ContainerArgs, DatabaseAccess
+from infra.database import DATABASE_NAME, DATABASE_PORT
+from infra.naming import COLORS, Color
+from infra.platform import Platform
+from infra.release import Cutover, CutoverArgs, Place, ReleasePlan, ReleasePlanArgs, SchemaGate, SchemaGateArgs
+from infra.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """The components of one released service."""
+
+    plan: ReleasePlan
+    tasks: Mapping[Color, ColorTasks]
+    schema: SchemaGate
+    services: Mapping[Color, ColorService]
+    cutover: Cutover
+
+    def summary(self) -> dict[str, Any]:
+        """The stack output `release`: what is in service and what it took. Times are in seconds."""
+        release, cutover = self.plan.release, self.cutover
+        return {
+            "version": release.version,
+            "schemaRevision": self.schema.revision,
+            "color": release.target_color,
+            "weights": cutover.shift.weights,
+            "actor": release.actor,
+            "previous": {
+                "color": release.previous_color,
+                "version": release.previous_version,
+                "tasks": cutover.previous.running_count,
+            },
+            "seconds": {
+                "roles": self.schema.roles.seconds,
+                "schema": self.schema.expand.seconds,
+                "start": cutover.start.seconds,
+                "smoke": cutover.smoke.seconds,
+                "shift": cutover.shift.seconds,
+                "previous": cutover.previous.seconds,
+            },
+        }
+
+
+def service(settings: Settings, prefix: str, version: str, platform: Platform, opts: pulumi.ResourceOptions) -> Service:
+    """Make the service's components, in the order of a release. `version` is the one that is wanted."""
+    names: dict[Color, str] = {color: naming.service(prefix, color) for color in COLORS}
+    plan = ReleasePlan("release", _plan(settings, prefix, version, platform, names), opts)
+    tasks = {color: _tasks(settings, prefix, platform, plan, color) for color in COLORS}
+    place = _place(settings, platform)
+    migrate = {color: each.migrate_arn for color, each in tasks.items()}
+    schema = SchemaGate(
+        "schema",
+        SchemaGateArgs(
+            place=place,
+            release=plan.release,
+            migrate_task_definitions=migrate,
+            database_identity=platform.database.identity,
+        ),
+        opts,
+    )
+    services = {color: _service(settings, prefix, platform, tasks[color], schema, color) for color in COLORS}
+    return Service(
+        plan=plan,
+        tasks=tasks,
+        schema=schema,
+        services=services,
+        cutover=Cutover(
+            "cutover",
+            CutoverArgs(
+                place=place,
+                release=plan.release,
+                previous=settings.release.previous,
+                services=[each.service for each in services.values()],
+                service_names=names,
+                app_task_definitions={color: each.app_arn for color, each in tasks.items()},
+                migrate_task_definitions=migrate,
+                target_group_arns=platform.target_group_arns,
+                rule_arn=platform.load_balancer.rule_arn,
+                test_url=platform.load_balancer.test_url,
+                schema=schema.passed,
+                steps=settings.release.steps,
+                bake=settings.release.bake,
+                alarms=settings.release.alarms,
+            ),
+            opts,
+        ),
+    )
+
+
+def _plan(
+    settings: Settings, prefix: str, version: str, platform: Platform, names: Mapping[Color, str]
+) -> ReleasePlanArgs:
+    return ReleasePlanArgs(
+        service=prefix,
+        version=version,
+        image=platform.registry.image,
+        repository=platform.registry.repository_name,
+        cluster=platform.cluster.cluster_name,
+        services=names,
+        rule=platform.load_balancer.rule,
+        rule_arn=platform.load_balancer.rule_arn,
+        target_group_arns=platform.target_group_arns,
+        desired_count=settings.service.desired_count,
+        previous=settings.release.previous,
+    )
+
+
+def _tasks(settings: Settings, prefix: str, platform: Platform, plan: ReleasePlan, color: Color) -> ColorTasks:
+    database, roles = platform.database, platform.roles
+    access = DatabaseAccess(
+        host=database.host,
+        port=DATABASE_PORT,
+        name=DATABASE_NAME,
+        ssl_mode=settings.database.ssl_mode,
+        app_secret_arn=database.app_secret_arn,
+        owner_secret_arn=database.owner_secret_arn,
+    )
+    app, migrate = (
+        ContainerArgs(
+            color=color,
+            image=plan.image(color),
+            version=plan.version(color),
+            region=settings.region,
+            log_group=group.name,
+            database=access,
+        )
+        for group in (platform.cluster.app_logs, platform.cluster.migrate_logs)
+    )
+    args = ColorTasksArgs(
+        prefix=prefix,
+        color=color,
+        cpu=settings.service.cpu,
+        memory=settings.service.memory,
+        architecture=settings.service.architecture,
+        app=app,
+        migrate=migrate,
+        app_execution_role_arn=roles.app_execution.arn,
+        app_task_role_arn=roles.app_task.arn,
+        migrate_execution_role_arn=roles.migrate_execution.arn,
+        migrate_task_role_arn=roles.migrate_task.arn,
+    )
+    return ColorTasks(f"{color}-tasks", args, pulumi.ResourceOptions(parent=platform.colors[color]))
+
+
+def _place(settings: Settings, platform: Platform) -> Place:
+    return Place(
+        cluster=platform.cluster.cluster_name,
+        subnet_ids=platform.network.task_subnet_ids,
+        security_group_id=platform.firewall.tasks.id,
+        public=settings.network.public_tasks,
+        timeout=settings.release.timeout,
+        ready=platform.ready,
+    )
+
+
+def _service(
+    settings: Settings, prefix: str, platform: Platform, tasks: ColorTasks, schema: SchemaGate, color: Color
+) -> ColorService:
+    args = ColorServiceArgs(
+        prefix=prefix,
+        color=color,
+        cluster_arn=platform.cluster.cluster_arn,
+        task_definition_arn=tasks.app_arn,
+        target_group_arn=platform.colors[color].target_group_arn,
+        subnet_ids=platform.network.task_subnet_ids,
+        security_group_id=platform.firewall.tasks.id,
+        public=settings.network.public_tasks,
+        health_grace=settings.service.health_grace,
+        deregistration_delay=settings.service.deregistration_delay,
+        protect=settings.protect,
+        # The rule: a service can't be made for a target group that no load balancer uses.
+        after=[*platform.ready, platform.load_balancer.rule, schema.passed],
+    )
+    return ColorService(f"{color}-service", args, pulumi.ResourceOptions(parent=platform.colors[color]))
