@@ -48,7 +48,8 @@ class Plugin:
     """Base of a resource plugin. Override the lower-case methods; the capitalized ones speak the protocol.
 
     `cancelled` is set by Cancel, by a signal and by the death of the engine. Long work waits on it, puts back what it
-    must and raises `Fail`. Cancel also comes at every normal end, and may come twice.
+    must and raises `Fail`. Cancel also comes at every normal end, and may come twice. `orphaned` is set, before
+    `cancelled`, when the engine died: what the next run can take over may then be left running.
     """
 
     name: ClassVar[str] = ""
@@ -57,6 +58,7 @@ class Plugin:
     def __init__(self, engine_address: str = "") -> None:
         self.log = EngineLog(engine_address)
         self.cancelled = threading.Event()
+        self.orphaned = threading.Event()
         self.flights = Flights()
 
     # What a plugin does ------------------------------------------------------------------------------------------
@@ -100,6 +102,10 @@ class Plugin:
     def cancel(self) -> None:
         """Set the event and return: the request in flight puts things back, and the engine waits for it."""
         self.cancelled.set()
+
+    def explain(self, error: Exception) -> str:
+        """The one line that the user reads for an exception that is not a `Fail`."""
+        return f"{type(error).__name__}: {error}"
 
     # The protocol ------------------------------------------------------------------------------------------------
 
@@ -258,4 +264,4 @@ class Plugin:
                 context.abort(grpc.StatusCode.UNKNOWN, str(failed))
             except Exception as error:
                 traceback.print_exc(file=sys.stderr)  # shown by -v=9 --logtostderr; the user gets the sentence
-                context.abort(grpc.StatusCode.UNKNOWN, f"{type(error).__name__}: {error}")
+                context.abort(grpc.StatusCode.UNKNOWN, self.explain(error))

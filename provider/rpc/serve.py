@@ -45,6 +45,8 @@ def serve(kind: type[Plugin], arguments: list[str] | None = None) -> int:
     # The engine may be killed, and nobody will tell us: a shift would run on to its end by itself.
     while not select.select([signaled], [], [], PARENT_POLL_SECONDS)[0] and os.getppid() == parent:
         pass
+    if os.getppid() != parent:
+        plugin.orphaned.set()
     plugin.cancel()
     landed = plugin.flights.landed(PUT_BACK_SECONDS)
     server.stop(0.2).wait()

@@ -1,0 +1,221 @@
+"""Which color gets which version and where the weights go: the whole decision of a release, as one pure function.
+
+What is live is read from AWS by the caller (`provider.live`); nothing here asks or changes anything. The rules:
+
+* a color that has weight keeps its version;
+* every plan ends with the wanted version holding all the weight;
+* the plan for the result of a plan moves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Color = Literal["blue", "green"]
+Action = Literal["first", "release", "rollback", "resume", "none"]
+Gate = Literal["expand", "check"]
+Previous = Literal["warm", "retired"]
+Weights = Mapping[Color, int]
+
+COLORS: Final[tuple[Color, Color]] = ("blue", "green")
+FULL: Final = 100
+LINEAGE_KEPT: Final = 100  # versions; enough to tell forward from back, and state stays small
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """What one color's ECS service holds now. `healthy_count` counts healthy targets in its target group."""
+
+    version: str
+    image: str
+    desired_count: int
+    healthy_count: int
+
+
+Slots = Mapping[Color, Slot | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The desired state: two settings, and how many tasks a color that is in service has."""
+
+    version: str
+    image: str
+    desired_count: int
+    previous: Previous = "warm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What earlier releases left: versions in the order of their first release, and the color they started from."""
+
+    lineage: tuple[str, ...] = ()
+    settled: Color | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filling:
+    """What one color is to hold."""
+
+    version: str
+    image: str
+    desired_count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The decision. `live_weights` is where the shift starts: after the reset, where there is one."""
+
+    action: Action
+    gate: Gate
+    target: Color
+    live: Color
+    weights: Weights
+    live_weights: Weights
+    colors: Mapping[Color, Filling]
+    lineage: tuple[str, ...]
+    reset: bool
+
+    @property
+    def previous(self) -> Color:
+        """The color that does not get the wanted version."""
+        return other(self.target)
+
+    @property
+    def first_release(self) -> bool:
+        """Whether neither color ever held anything."""
+        return self.action == "first"
+
+
+def other(color: Color) -> Color:
+    """The color that is not this one."""
+    return "green" if color == "blue" else "blue"
+
+
+def only(color: Color) -> Weights:
+    """All the weight on one color."""
+    return {color: FULL, other(color): 0}
+
+
+def same_shares(one: Weights, two: Weights) -> bool:
+    """Whether two sets of weights send the same share of requests to each color (1/1 and 50/50 do)."""
+    total, total_two = sum(one.values()), sum(two.values())
+    if not total or not total_two:
+        return total == total_two
+    return all(one[color] * total_two == two[color] * total for color in COLORS)
+
+
+def plan(live: Weights | None, slots: Slots, wanted: Wanted, history: History) -> Plan:
+    """Decide how the wanted version comes into service.
+
+    `live` is None where there is no rule yet. Any weights and any slots are a legal start, an interrupted shift too.
+    """
+    weights = only("blue") if live is None else live
+    carrying = [color for color in COLORS if weights[color] > 0]
+    target = _target(weights, carrying, slots, wanted.version, history)
+    reset = len(carrying) > 1 and not _takes(slots[target], wanted.version)
+    start = only(other(target)) if reset else weights
+    settled = carrying == [target] and slots[target] is not None
+    lineage = _lineage(history.lineage, slots, other(target), wanted.version)
+    forward = _forward(lineage, slots[other(target)], wanted.version)
+    return Plan(
+        action=_action(slots, settled=settled, forward=forward, resume=len(carrying) > 1 and not reset),
+        gate="expand" if forward else "check",
+        target=target,
+        live=_live(carrying, target, history, reset=reset),
+        weights=only(target),
+        live_weights=start,
+        colors=_colors(slots, wanted, target, settled=settled),
+        lineage=lineage[-LINEAGE_KEPT:],
+        reset=reset,
+    )
+
+
+def _takes(slot: Slot | None, version: str) -> bool:
+    """Whether a color that may have weight can serve the version without being changed under it."""
+    return slot is None or slot.version == version
+
+
+def _target(weights: Weights, carrying: list[Color], slots: Slots, version: str, history: History) -> Color:
+    holding = [color for color in COLORS if slots[color] is not None and _takes(slots[color], version)]
+    if len(carrying) == 1:
+        live = carrying[0]
+        if slots[live] is None and other(live) in holding:
+            return other(live)
+        return live if _takes(slots[live], version) else other(live)
+    if not carrying:
+        # Nothing serves: use the color that has the version, else spare the one that served last.
+        return holding[0] if holding else (other(history.settled) if history.settled else "blue")
+    settled = _settled(weights, slots, history)
+    if settled in holding:
+        return settled
+    if holding:
+        return holding[0]
+    empty = [color for color in COLORS if slots[color] is None]
+    return empty[0] if empty else other(settled)
+
+
+def _settled(weights: Weights, slots: Slots, history: History) -> Color:
+    """The color that an interrupted shift started from; never one that serves nothing while the other serves."""
+    heavier: Color = "green" if weights["green"] > weights["blue"] else "blue"
+    first = history.settled or heavier
+    return other(first) if not _serves(slots[first]) and _serves(slots[other(first)]) else first
+
+
+def _serves(slot: Slot | None) -> bool:
+    return slot is not None and slot.healthy_count > 0
+
+
+def _live(carrying: list[Color], target: Color, history: History, *, reset: bool) -> Color:
+    if reset:
+        return other(target)
+    if len(carrying) == 1:
+        return carrying[0]
+    return history.settled or other(target) if carrying else target
+
+
+def _lineage(known: tuple[str, ...], slots: Slots, from_color: Color, version: str) -> tuple[str, ...]:
+    """The versions in order, with the one in service (where a lost state forgot it) before the wanted one."""
+    lineage = list(known)
+    before = slots[from_color]
+    for name in (before.version if before else None, version):
+        if name is not None and name not in lineage:
+            lineage.append(name)
+    return tuple(lineage)
+
+
+def _forward(lineage: tuple[str, ...], before: Slot | None, version: str) -> bool:
+    """Whether the wanted version is newer than the one that it takes over from, so that its schema comes first."""
+    if before is None or before.version not in lineage:
+        return True
+    return lineage.index(version) >= lineage.index(before.version)
+
+
+def _action(slots: Slots, *, settled: bool, forward: bool, resume: bool) -> Action:
+    if all(slot is None for slot in slots.values()):
+        return "first"
+    if settled:
+        return "none"
+    if not forward:
+        return "rollback"
+    return "resume" if resume else "release"
+
+
+def _colors(slots: Slots, wanted: Wanted, target: Color, *, settled: bool) -> Mapping[Color, Filling]:
+    now, before = slots[target], slots[other(target)]
+    # A color that has the version keeps its image: the name is immutable, and a warm color stays as it is.
+    image = now.image if now is not None and now.version == wanted.version else wanted.image
+    taking = Filling(version=wanted.version, image=image, desired_count=wanted.desired_count)
+    if before is None:
+        # A service needs a task definition even while it has no task.
+        return _both(target, taking, Filling(version=wanted.version, image=image, desired_count=0))
+    idle = settled and before.desired_count == 0
+    keep = wanted.previous == "warm" and _serves(before) and not idle
+    leaving = Filling(version=before.version, image=before.image, desired_count=wanted.desired_count if keep else 0)
+    return _both(target, taking, leaving)
+
+
+def _both(target: Color, taking: Filling, leaving: Filling) -> Mapping[Color, Filling]:
+    return {color: taking if color == target else leaving for color in COLORS}

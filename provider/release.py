@@ -1,0 +1,186 @@
+"""`Release`: the plan of a release as a resource, so that a preview shows it and everything else follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from provider.checks import Checks
+from provider.handler import Handler, resource_id
+from provider.images import image_of
+from provider.live import read_slots, read_weights, show, write_weights
+from provider.plan import COLORS, Color, History, Plan, Slot, Slots, Wanted, Weights, plan, same_shares
+from provider.rpc.messages import Change, Checked, Difference, Found, Made, Request, changed
+from provider.rpc.values import UNKNOWN, unknown
+
+INPUTS: Final = (
+    "service",
+    "version",
+    "image",
+    "repository",
+    "cluster",
+    "services",
+    "listenerRuleArn",
+    "targetGroupArns",
+    "container",
+    "desiredCount",
+    "previous",
+)
+VERSION: Final = r"[A-Za-z0-9._-]{1,128}"
+MOST_TASKS: Final = 5000  # ECS: tasks per service
+# How the version came into service. Once it is there these stay as they were: what depends on them must not run again.
+STORY: Final = ("action", "gate", "liveColor", "liveWeights", "firstRelease", "reset")
+OBSERVED: Final = "observed"  # in state only while AWS is not as the last plan wanted it
+
+
+class Release(Handler):
+    """Plans from the live weights. The only thing it ever changes is to put an interrupted shift back."""
+
+    def check(self, request: Request) -> Checked:
+        """Validate the inputs and fill in defaults."""
+        checks = Checks(request.inputs, {"container": "app", "previous": "warm"}, INPUTS)
+        for name in ("service", "repository", "cluster", "listenerRuleArn", "container"):
+            checks.text(name)
+        checks.text("version", VERSION, what="1 to 128 letters, digits, dots, underscores or hyphens")
+        checks.text("image", required=False)
+        checks.colors("services")
+        checks.colors("targetGroupArns")
+        checks.number("desiredCount", 1, MOST_TASKS)
+        checks.choice("previous", ("warm", "retired"))
+        if unknown(request.inputs.get("version")):
+            checks.refuse("version", "must be known before the run; a plan can't be made without it")
+        return checks.done()
+
+    def diff(self, request: Request) -> Difference:
+        """Whether the plan from what was read differs from the recorded one. Only outputs say so."""
+        weights, slots = _seen(request.state)
+        outputs = self._outputs(request, weights, slots)
+        story = {key: request.state.get(key) for key in outputs}
+        found = changed(story, outputs)
+        inputs = changed(request.old_inputs, request.inputs)
+        own = {key: Change(kind=one.kind, input=key in inputs) for key, one in found.items()}
+        return Difference(changes={key: one for key, one in own.items() if key != "lineage"} or own)
+
+    def update(self, request: Request) -> Made:
+        """Plan from what is live now; a preview says the plan, an update also puts an interrupted shift back."""
+        weights, slots = self._look(request.inputs)
+        outputs = self._outputs(request, weights, slots)
+        self._announce(request, outputs, weights, slots)
+        if outputs["reset"] and not request.preview and weights is not None:
+            self._reset(request, outputs["liveWeights"], weights)
+        state = {**request.inputs, **outputs}
+        return Made(id=resource_id(request), state=state, refresh_before_update=True)
+
+    def read(self, request: Request) -> Found:
+        """Look at AWS. Where it is as the last plan wanted it the state stays equal, so that nothing is shown."""
+        inputs = request.old_inputs or request.state
+        weights, slots = self._look(inputs)
+        state = {key: value for key, value in request.state.items() if key != OBSERVED}
+        if not _as_planned(state, weights, slots):
+            state[OBSERVED] = {
+                "weights": dict(weights) if weights is not None else None,
+                "slots": {color: asdict(slot) for color, slot in slots.items() if slot is not None},
+            }
+        return Found(id=request.id, state=state, inputs=request.old_inputs, refresh_before_update=True)
+
+    def _look(self, inputs: Mapping[str, Any]) -> tuple[Weights | None, Slots]:
+        """Live weights and slots; nothing where a preview does not know yet what to look at."""
+        rule, groups = inputs["listenerRuleArn"], inputs["targetGroupArns"]
+        weights = None if unknown(rule) or unknown(groups) else read_weights(self.aws, rule, groups)
+        if unknown(inputs["cluster"]) or unknown(inputs["services"]) or unknown(groups):
+            return weights, dict.fromkeys(COLORS)
+        return weights, read_slots(self.aws, inputs["cluster"], inputs["services"], groups, inputs["container"])
+
+    def _outputs(self, request: Request, weights: Weights | None, slots: Slots) -> dict[str, Any]:
+        inputs, last = request.inputs, request.state
+        wanted = Wanted(
+            version=inputs["version"],
+            image=self._image(inputs, slots),
+            desired_count=inputs["desiredCount"],
+            previous=inputs["previous"],
+        )
+        history = History(lineage=tuple(last.get("lineage", ())), settled=last.get("liveColor"))
+        made = plan(weights, slots, wanted, history)
+        outputs = _as_outputs(made, inputs)
+        same = last.get("version") == inputs["version"] and last.get("targetColor") == made.target
+        if made.action == "none" and same:
+            outputs |= {key: last[key] for key in STORY if key in last}
+        return outputs
+
+    def _image(self, inputs: Mapping[str, Any], slots: Slots) -> str:
+        """The image of the wanted version: of the color that has it, as given, or from ECR."""
+        version = inputs["version"]
+        held = next((slot.image for slot in slots.values() if slot is not None and slot.version == version), None)
+        if held is not None or inputs.get("image") is not None:
+            return str(held or inputs["image"])
+        return UNKNOWN if unknown(inputs["repository"]) else image_of(self.aws, inputs["repository"], version)
+
+    def _announce(self, request: Request, outputs: Mapping[str, Any], weights: Weights | None, slots: Slots) -> None:
+        work = self.context.work(request)
+        before = {color: slot.version if (slot := slots[color]) else "nothing" for color in COLORS}
+        target: Color = outputs["targetColor"]
+        if outputs["reset"] and weights is not None:
+            back = show(outputs["liveWeights"])
+            work.say(f"an interrupted shift left {show(weights)}: first the weights go back to {back}")
+        if outputs["action"] == "none":
+            return
+        moves = f"weights {show(outputs['liveWeights'])} -> {show(outputs['weights'])}"
+        holds = "keeps" if before[target] == outputs["version"] else f"gets (now {before[target]})"
+        work.say(f"{outputs['action']}: {target} {holds} version {outputs['version']}; {moves}")
+
+    def _reset(self, request: Request, start: Weights, found: Weights) -> None:
+        inputs = request.inputs
+        write_weights(self.aws, inputs["listenerRuleArn"], inputs["targetGroupArns"], start)
+        self.context.work(request).say(f"weights put back: {show(found)} -> {show(start)}")
+
+
+def _as_outputs(made: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    services = inputs["services"]
+    known = isinstance(services, Mapping)
+    colors = {
+        color: {"version": one.version, "image": one.image, "desiredCount": one.desired_count}
+        for color, one in made.colors.items()
+    }
+    return {
+        "action": made.action,
+        "gate": made.gate,
+        "liveColor": made.live,
+        "targetColor": made.target,
+        "previousColor": made.previous,
+        "version": made.colors[made.target].version,
+        "image": made.colors[made.target].image,
+        "colors": colors,
+        "weights": dict(made.weights),
+        "liveWeights": dict(made.live_weights),
+        "firstRelease": made.first_release,
+        "reset": made.reset,
+        "targetService": services[made.target] if known else UNKNOWN,
+        "previousService": services[made.previous] if known else UNKNOWN,
+        "targetCount": made.colors[made.target].desired_count,
+        "previousCount": made.colors[made.previous].desired_count,
+        "lineage": list(made.lineage),
+    }
+
+
+def _as_planned(state: Mapping[str, Any], weights: Weights | None, slots: Slots) -> bool:
+    """Whether AWS is as the recorded plan wanted it."""
+    if weights is None or "weights" not in state or not same_shares(weights, state["weights"]):
+        return False
+    return all(
+        (slot := slots[color]) is not None and slot.version == state["colors"][color]["version"] for color in COLORS
+    )
+
+
+def _seen(state: Mapping[str, Any]) -> tuple[Weights | None, Slots]:
+    """What the last Read saw: what the plan wanted, or what it noted."""
+    noted = state.get(OBSERVED)
+    if noted is not None:
+        slots = {color: Slot(**noted["slots"][color]) if color in noted["slots"] else None for color in COLORS}
+        return noted.get("weights"), slots
+    return state["weights"], {color: _recorded(state["colors"][color]) for color in COLORS}
+
+
+def _recorded(one: Mapping[str, Any]) -> Slot:
+    count = one["desiredCount"]
+    return Slot(version=one["version"], image=one["image"], desired_count=count, healthy_count=count)

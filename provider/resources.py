@@ -1,0 +1,242 @@
+"""Resource classes for programs. Importing this loads the Pulumi SDK and nothing of AWS.
+
+Colors maps are `{"blue": ..., "green": ...}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+import pulumi
+
+Colors = Mapping[str, pulumi.Input[str]]
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderArgs:
+    """Where AWS is. `endpoint` is for anything but AWS itself; left out, AWS_ENDPOINT_URL counts."""
+
+    region: pulumi.Input[str]
+    endpoint: pulumi.Input[str] | None = None
+
+
+class Provider(pulumi.ProviderResource):
+    """The `bluegreen` provider with its own settings: those of the `aws` provider do not reach it."""
+
+    def __init__(self, name: str, args: ProviderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("bluegreen", name, {"region": args.region, "endpoint": args.endpoint}, opts)
+
+
+class _Resource(pulumi.CustomResource):
+    """A resource whose attributes are the inputs and outputs of its type, in Python's spelling."""
+
+    kind: ClassVar[str]
+    outputs: ClassVar[tuple[str, ...]]
+
+    def __init__(self, name: str, args: Any, opts: pulumi.ResourceOptions | None = None) -> None:
+        inputs = {one.name: getattr(args, one.name) for one in fields(args)}
+        known = {*inputs, *self.outputs}
+        # Only the names of properties are translated: keys of maps (environment variables) stay as they are.
+        self._to_wire = {one: _camel(one) for one in known}
+        self._from_wire = {wire: one for one, wire in self._to_wire.items()}
+        props = {**dict.fromkeys(self.outputs), **inputs}
+        super().__init__(f"bluegreen:index:{self.kind}", name, props, opts)
+
+    def translate_input_property(self, prop: str) -> str:
+        """`task_arn` to `taskArn`."""
+        return self._to_wire.get(prop, prop)
+
+    def translate_output_property(self, prop: str) -> str:
+        """`taskArn` to `task_arn`."""
+        return self._from_wire.get(prop, prop)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseArgs:
+    """Inputs of `Release`. `image` may be left out: then the version is looked up in what runs, then in ECR.
+
+    `desired_count` is the number of tasks of a color in service; `previous` is `warm` or `retired`.
+    """
+
+    service: pulumi.Input[str]
+    version: pulumi.Input[str]
+    repository: pulumi.Input[str]
+    cluster: pulumi.Input[str]
+    services: pulumi.Input[Colors]
+    listener_rule_arn: pulumi.Input[str]
+    target_group_arns: pulumi.Input[Colors]
+    desired_count: pulumi.Input[int]
+    image: pulumi.Input[str] | None = None
+    container: pulumi.Input[str] = "app"
+    previous: pulumi.Input[str] = "warm"
+
+
+class Release(_Resource):
+    """The plan of a release, made from the live weights: which color gets which version, and where the weights go.
+
+    Known in a preview. Changes nothing, but for one thing: the weights that an interrupted shift left are put back
+    before another version is released.
+    """
+
+    kind = "Release"
+    outputs = (
+        "action",
+        "gate",
+        "live_color",
+        "target_color",
+        "previous_color",
+        "colors",
+        "weights",
+        "live_weights",
+        "first_release",
+        "reset",
+        "target_service",
+        "previous_service",
+        "target_count",
+        "previous_count",
+        "lineage",
+    )
+
+    action: pulumi.Output[str]
+    """`first`, `release`, `rollback`, `resume` or `none`."""
+    gate: pulumi.Output[str]
+    """`expand` when the version is newer than the one it takes over from, else `check`."""
+    live_color: pulumi.Output[str]
+    target_color: pulumi.Output[str]
+    previous_color: pulumi.Output[str]
+    version: pulumi.Output[str]
+    image: pulumi.Output[str]
+    colors: pulumi.Output[dict[str, dict[str, Any]]]
+    """What each color is to hold: `{"blue": {"version", "image", "desiredCount"}, ...}`."""
+    weights: pulumi.Output[dict[str, int]]
+    live_weights: pulumi.Output[dict[str, int]]
+    """Where the shift starts."""
+    first_release: pulumi.Output[bool]
+    reset: pulumi.Output[bool]
+    target_service: pulumi.Output[str]
+    previous_service: pulumi.Output[str]
+    target_count: pulumi.Output[int]
+    previous_count: pulumi.Output[int]
+    lineage: pulumi.Output[list[str]]
+    """Versions in the order of their first release."""
+
+    def __init__(self, name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, args, opts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRunArgs:
+    """Inputs of `TaskRun`. It runs again when `trigger`, `command`, `environment` or the color changes.
+
+    `name` says what the task does, in messages and in ECS's `startedBy`.
+    """
+
+    name: pulumi.Input[str]
+    trigger: pulumi.Input[str]
+    cluster: pulumi.Input[str]
+    task_definitions: pulumi.Input[Colors]
+    color: pulumi.Input[str]
+    container: pulumi.Input[str]
+    command: pulumi.Input[Sequence[pulumi.Input[str]]]
+    subnets: pulumi.Input[Sequence[pulumi.Input[str]]]
+    security_groups: pulumi.Input[Sequence[pulumi.Input[str]]]
+    environment: pulumi.Input[Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
+    assign_public_ip: pulumi.Input[bool] = False
+    timeout_seconds: pulumi.Input[float] = 900
+
+
+class TaskRun(_Resource):
+    """A gate: an ECS task that must exit with 0 before anything that depends on this resource changes."""
+
+    kind = "TaskRun"
+    outputs = ("task_arn", "exit_code", "seconds", "log_group", "log_stream", "result", "started_at")
+
+    task_arn: pulumi.Output[str]
+    exit_code: pulumi.Output[int]
+    seconds: pulumi.Output[float]
+    log_group: pulumi.Output[str]
+    log_stream: pulumi.Output[str]
+    result: pulumi.Output[dict[str, Any]]
+    """What the task's last line has under `result`, else empty."""
+    started_at: pulumi.Output[str]
+
+    def __init__(self, name: str, args: TaskRunArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, args, opts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceCapacityArgs:
+    """Inputs of `ServiceCapacity`."""
+
+    cluster: pulumi.Input[str]
+    services: pulumi.Input[Colors]
+    task_definitions: pulumi.Input[Colors]
+    target_group_arns: pulumi.Input[Colors]
+    color: pulumi.Input[str]
+    desired_count: pulumi.Input[int]
+    container: pulumi.Input[str] = "app"
+    timeout_seconds: pulumi.Input[float] = 900
+
+
+class ServiceCapacity(_Resource):
+    """Owns one color's desired count: done when so many tasks of the task definition run and are healthy.
+
+    The `aws.ecs.Service` is created with 0 tasks and `ignore_changes=["desired_count"]`.
+    """
+
+    kind = "ServiceCapacity"
+    outputs = ("running_count", "live_count", "task_definition", "seconds")
+
+    running_count: pulumi.Output[int]
+    live_count: pulumi.Output[int]
+    """The desired count as last read from ECS."""
+    task_definition: pulumi.Output[str]
+    seconds: pulumi.Output[float]
+
+    def __init__(self, name: str, args: ServiceCapacityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, args, opts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrafficShiftArgs:
+    """Inputs of `TrafficShift`. `seen_weights` is what the plan was made from; `steps` are percents that end in 100.
+
+    A `rollback` takes one step, does not bake and does not ask the alarms.
+    """
+
+    listener_rule_arn: pulumi.Input[str]
+    target_group_arns: pulumi.Input[Colors]
+    weights: pulumi.Input[Mapping[str, pulumi.Input[int]]]
+    seen_weights: pulumi.Input[Mapping[str, pulumi.Input[int]]]
+    cluster: pulumi.Input[str]
+    services: pulumi.Input[Colors]
+    steps: pulumi.Input[Sequence[pulumi.Input[int]]] = (10, 50, 100)
+    bake_seconds: pulumi.Input[float] = 60
+    rollback: pulumi.Input[bool] = False
+    alarms: pulumi.Input[Sequence[pulumi.Input[str]]] = ()
+    timeout_seconds: pulumi.Input[float] = 900
+
+
+class TrafficShift(_Resource):
+    """Owns the weights of the listener rule, which ignores changes of its actions.
+
+    Any failure, a cancel, and the death of the engine put the weights of the start back.
+    """
+
+    kind = "TrafficShift"
+    outputs = ("plan", "seconds")
+
+    weights: pulumi.Output[dict[str, int]]
+    plan: pulumi.Output[str]
+    """`blue 100 / green 0 -> blue 0 / green 100`."""
+    seconds: pulumi.Output[float]
+
+    def __init__(self, name: str, args: TrafficShiftArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, args, opts)

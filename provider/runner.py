@@ -1,0 +1,223 @@
+"""One run of a task: start it or take it over, follow it to its end, and judge how it ended."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+from provider.aws import Aws, AwsError
+from provider.logs import LAST_LINES, LogPlace, LogReader, log_place
+from provider.rpc.messages import Fail, InitFailed, Request
+from provider.tasks import describe, exit_code, short, why_stopped
+from provider.work import Canceled, Overdue, Work
+
+PAST: Final = "pastTasks"  # in state: tasks that this resource knows about, so that none is taken over twice
+PAST_KEPT: Final = 20
+RESULT_SECONDS: Final = 3.0  # how long the last line may take to reach CloudWatch Logs after the task has stopped
+STOP_SECONDS: Final = 8.0
+STOP_POLL_SECONDS: Final = 0.2
+LONGEST_REASON: Final = 255  # ECS: StopTask reason
+UNSEEN_SECONDS: Final = 15.0  # DescribeTasks may not know a task yet that RunTask has just answered
+STREAMED_LINES: Final = 200  # a chatty task must not drown the terminal; the rest is in the log
+
+
+class Runner:
+    """One run."""
+
+    def __init__(self, aws: Aws, work: Work, request: Request, id_: str) -> None:
+        self.aws, self.work, self.id = aws, work, id_
+        self.inputs, self.past = request.inputs, _past(request.state)
+        inputs = request.inputs
+        self.cluster, self.container, self.name = inputs["cluster"], inputs["container"], inputs["name"]
+        self.definition = inputs["taskDefinitions"][inputs["color"]]
+        self.reader = LogReader(aws, LogPlace())
+        self.shown = 0
+
+    def run(self) -> dict[str, Any]:
+        """The state after success. Raises Fail where no task came to be, InitFailed where one ended badly."""
+        self.work.check()
+        definition = self.aws.call("ecs", "describe_task_definition", taskDefinition=self.definition)["taskDefinition"]
+        self.definition = definition["taskDefinitionArn"]
+        names = [one["name"] for one in definition["containerDefinitions"]]
+        if self.container not in names:
+            raise Fail(f"task definition {self.definition} has no container {self.container!r}; it has {names}")
+        task = self._left_over() or self._start()
+        self.reader = LogReader(self.aws, log_place(definition, self.container, task["taskArn"]))
+        try:
+            task = self._follow(task)
+        except (Canceled, Overdue) as stop:
+            raise self._stopped_waiting(task, stop) from stop
+        return self._judge(task)
+
+    def _left_over(self) -> dict[str, Any] | None:
+        """The task of an earlier run of this trigger that was killed: running, or just stopped with success."""
+        mark = started_by(self.inputs)
+        running = self.aws.pages("ecs", "list_tasks", "taskArns", cluster=self.cluster, startedBy=mark)
+        # ECS allows no other filter beside startedBy, and without one it lists running tasks only.
+        family = self.definition.rsplit("/", 1)[-1].rsplit(":", 1)[0]
+        ended = self.aws.pages(
+            "ecs", "list_tasks", "taskArns", cluster=self.cluster, family=family, desiredStatus="STOPPED"
+        )
+        unknown = [arn for arn in dict.fromkeys([*running, *ended]) if arn not in self.past]
+        for task in describe(self.aws, self.cluster, unknown):
+            if task.get("startedBy") == mark and self._worth(task):
+                self.work.say(f"{self.name}: taking over task {short(task['taskArn'])}, which an earlier run started")
+                return task
+        return None
+
+    def _worth(self, task: Mapping[str, Any]) -> bool:
+        if task["lastStatus"] == "STOPPED" or task.get("desiredStatus") == "STOPPED":
+            same = task["taskDefinitionArn"] == self.definition
+            return same and task["lastStatus"] == "STOPPED" and exit_code(task, self.container) == 0
+        if task["taskDefinitionArn"] != self.definition:
+            raise Fail(
+                f"{self.name}: task {short(task['taskArn'])} of an earlier run still runs, with task definition "
+                f"{task['taskDefinitionArn']}; expected {self.definition}. Wait for its end, or stop it, then run again"
+            )
+        return True
+
+    def _start(self) -> dict[str, Any]:
+        inputs = self.inputs
+        network = {
+            "subnets": inputs["subnets"],
+            "securityGroups": inputs["securityGroups"],
+            "assignPublicIp": "ENABLED" if inputs["assignPublicIp"] else "DISABLED",
+        }
+        environment = [{"name": name, "value": value} for name, value in sorted(inputs["environment"].items())]
+        override = {"name": self.container, "command": inputs["command"], "environment": environment}
+        answer = self.aws.call(
+            "ecs",
+            "run_task",
+            safe=False,
+            cluster=self.cluster,
+            taskDefinition=self.definition,
+            launchType="FARGATE",
+            count=1,
+            startedBy=started_by(inputs),
+            clientToken=uuid.uuid4().hex,
+            networkConfiguration={"awsvpcConfiguration": network},
+            overrides={"containerOverrides": [override]},
+        )
+        if not answer.get("tasks"):
+            failures = "; ".join(
+                f"{one.get('reason', 'no reason given')} {one.get('detail', '')}".strip()
+                for one in answer.get("failures", [])
+            )
+            raise Fail(
+                f"{self.name}: ECS did not start the task: {failures or 'no reason given'}. Nothing ran. "
+                "Run `pulumi up` again; where it is capacity, later or in more subnets"
+            )
+        task: dict[str, Any] = answer["tasks"][0]
+        self.work.say(f"{self.name}: task {short(task['taskArn'])} started, {' '.join(inputs['command'])}")
+        return task
+
+    def _follow(self, task: dict[str, Any]) -> dict[str, Any]:
+        """Wait until the task has stopped. RUNNING is not waited for: a quick task is never seen in it."""
+        arn, status, seen = task["taskArn"], "", self.work.seconds
+        while True:
+            if task["lastStatus"] != status:
+                status = task["lastStatus"]
+                self.work.say(f"{self.name}: task {short(arn)} {status}, {self.work.seconds:.1f} s")
+            if status == "STOPPED":
+                return task
+            if status not in {"PROVISIONING", "PENDING"}:
+                self._stream()
+            self.work.tick(f"{self.name}: task {short(arn)} {status}, waiting for it to stop")
+            self.work.pause()
+            found = describe(self.aws, self.cluster, [arn])
+            if found:
+                task, seen = found[0], self.work.seconds
+            elif self.work.seconds - seen > UNSEEN_SECONDS:
+                raise self._failed(task, f"is no longer known to ECS, so nobody can say how it ended. {self._where()}")
+
+    def _stream(self) -> None:
+        for line in self.reader.more():
+            self.shown += 1
+            if self.shown <= STREAMED_LINES:
+                self.work.say(f"{self.name}: {line}")
+            elif self.shown == STREAMED_LINES + 1:
+                self.work.say(f"{self.name}: more lines are in {self.reader.place}")
+
+    def _judge(self, task: dict[str, Any]) -> dict[str, Any]:
+        code = exit_code(task, self.container)
+        until = time.monotonic() + (RESULT_SECONDS if code == 0 and self.reader.place.group else 0.0)
+        self._stream()
+        while self.reader.result() is None and time.monotonic() < until and not self.work.cancelled.wait(0.2):
+            self._stream()
+        if code is None:
+            raise self._failed(task, f"never started: {why_stopped(task, self.container)}. {self._where()}")
+        if code != 0:
+            raise self._failed(task, f"failed: {why_stopped(task, self.container)}. {self._where()}")
+        self.work.say(f"{self.name}: succeeded after {self.work.seconds:.1f} s")
+        return self._state(task, code)
+
+    def _where(self) -> str:
+        if not self.reader.lines:
+            return f"No log lines ({self.reader.place})"
+        count = min(LAST_LINES, len(self.reader.lines))
+        return f"Last {count} lines ({self.reader.place}):{self.reader.last()}"
+
+    def _failed(self, task: Mapping[str, Any], text: str) -> InitFailed:
+        message = f"{self.name}: task {task['taskArn']} {text}"
+        state = self._state(task, exit_code(task, self.container))
+        return InitFailed(self.id, state, self.inputs, [message])
+
+    def _stopped_waiting(self, task: dict[str, Any], stop: Fail) -> Fail:
+        """Canceled or too late: stop the task. With the engine dead, leave it: the next run takes it over."""
+        if self.work.orphaned.is_set():
+            return Fail(f"{self.name}: the engine is gone; task {task['taskArn']} goes on, the next run takes it over")
+        why = "canceled" if isinstance(stop, Canceled) else str(stop)
+        try:
+            task = self._stop(task, f"bluegreen {self.name}: {why}")
+        except AwsError as refused:
+            return self._failed(task, f"still runs, and could not be stopped ({refused}): {why}. {self._where()}")
+        self.reader.more()
+        now = "is stopped" if task["lastStatus"] == "STOPPED" else "was told to stop and is still stopping"
+        return self._failed(task, f"{now}: {why} after {self.work.seconds:.0f} s. {self._where()}")
+
+    def _stop(self, task: dict[str, Any], reason: str) -> dict[str, Any]:
+        """Tell the task to stop and give it STOP_SECONDS; the task as it is then."""
+        arn, end = task["taskArn"], time.monotonic() + STOP_SECONDS
+        self.aws.call(
+            "ecs",
+            "stop_task",
+            stubborn=True,
+            seconds=STOP_SECONDS,
+            cluster=self.cluster,
+            task=arn,
+            reason=reason[:LONGEST_REASON],
+        )
+        while task["lastStatus"] != "STOPPED" and time.monotonic() < end:
+            time.sleep(STOP_POLL_SECONDS)
+            task = next(iter(describe(self.aws, self.cluster, [arn])), task)
+        return task
+
+    def _state(self, task: Mapping[str, Any], code: int | None) -> dict[str, Any]:
+        arn = task["taskArn"]
+        started = task.get("startedAt")
+        return {
+            **self.inputs,
+            "taskArn": arn,
+            "exitCode": code,
+            "seconds": round(self.work.seconds, 2),
+            "logGroup": self.reader.place.group,
+            "logStream": self.reader.place.stream,
+            "result": self.reader.result() or {},
+            "startedAt": started.isoformat() if started is not None else "",
+            PAST: [*self.past, arn][-PAST_KEPT:],
+        }
+
+
+def started_by(inputs: Mapping[str, Any]) -> str:
+    """ECS's `startedBy` of a run: the same for the same trigger, so that a killed run's task is found again."""
+    text = "\n".join((inputs["cluster"], inputs["name"], inputs["trigger"], *inputs["command"]))
+    return f"bluegreen-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+
+
+def _past(state: Mapping[str, Any]) -> list[str]:
+    known = [str(one) for one in state.get(PAST, [])]
+    last = state.get("taskArn")
+    return [*known, last] if last and last not in known else known

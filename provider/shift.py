@@ -1,0 +1,235 @@
+"""`TrafficShift`: moves the weights of the listener rule in steps, and puts them back when anything is wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, Final
+
+from provider.aws import AwsError
+from provider.checks import Checks
+from provider.guards import Guards, Moved, needed_targets
+from provider.handler import Handler, differs, resource_id
+from provider.live import read_weights, show, write_weights
+from provider.plan import FULL, Color, Weights, same_shares
+from provider.rpc.messages import Change, Checked, Difference, Fail, Found, Made, Request
+from provider.rpc.values import UNKNOWN, unknown
+from provider.steps import rising, steps_to
+from provider.work import Canceled, Work
+
+INPUTS: Final = (
+    "listenerRuleArn",
+    "targetGroupArns",
+    "weights",
+    "seenWeights",
+    "steps",
+    "bakeSeconds",
+    "rollback",
+    "cluster",
+    "services",
+    "alarms",
+    "timeoutSeconds",
+)
+DEFAULTS: Final = {"steps": [10, 50, FULL], "bakeSeconds": 60, "rollback": False, "alarms": [], "timeoutSeconds": 900}
+PUT_BACK_SECONDS: Final = 9.0
+LOOK_SECONDS: Final = 1.0  # between two looks at alarms and targets during a bake
+
+
+class TrafficShift(Handler):
+    """Owner of the weights."""
+
+    def check(self, request: Request) -> Checked:
+        """Validate the inputs and fill in defaults."""
+        checks = Checks(request.inputs, DEFAULTS, INPUTS)
+        checks.text("listenerRuleArn")
+        checks.text("cluster")
+        checks.colors("targetGroupArns")
+        checks.colors("services")
+        checks.weights("weights")
+        checks.weights("seenWeights")
+        checks.number("bakeSeconds", 0, whole=False)
+        checks.number("timeoutSeconds", 1, whole=False)
+        checks.flag("rollback")
+        checks.texts("alarms")
+        _check_steps(checks)
+        return checks.done()
+
+    def diff(self, request: Request) -> Difference:
+        """The weights read before this plan against the wanted ones; other inputs alone change nothing live."""
+        found: dict[str, Change] = {}
+        wanted, live = request.inputs["weights"], request.state.get("weights")
+        if unknown(wanted) or live is None or not same_shares(live, wanted):
+            found["weights"] = Change(input=False)
+        for key in differs(request.old_inputs, request.inputs, ("listenerRuleArn", "targetGroupArns")):
+            found[key] = Change()
+        return Difference(changes=found)
+
+    def update(self, request: Request) -> Made:
+        """Move the weights; a preview says what would be moved."""
+        inputs = request.inputs
+        if request.preview:
+            plan = UNKNOWN
+            if not unknown(inputs["weights"]) and not unknown(inputs["seenWeights"]):
+                plan = _path(inputs["seenWeights"], inputs["weights"])
+            state = {**inputs, "plan": plan, "seconds": UNKNOWN}
+        else:
+            state = _Shift(self, request).run()
+        return Made(id=resource_id(request), state=state, refresh_before_update=True)
+
+    def read(self, request: Request) -> Found:
+        """The state with the weights that are live; no weights where the rule is gone."""
+        inputs = request.old_inputs or request.state
+        live = read_weights(self.aws, inputs["listenerRuleArn"], inputs["targetGroupArns"])
+        state = {**request.state, "weights": dict(live) if live is not None else None}
+        if live is not None and same_shares(live, request.state.get("weights") or live):
+            state["weights"] = request.state.get("weights", state["weights"])
+        return Found(id=request.id, state=state, inputs=request.old_inputs, refresh_before_update=True)
+
+
+class _Shift:
+    """One shift: what it read at the start, what it set last, and the way back."""
+
+    def __init__(self, handler: Handler, request: Request) -> None:
+        inputs = request.inputs
+        self.inputs, self.aws = inputs, handler.aws
+        self.work: Work = handler.context.work(request)
+        self.rule, self.groups = inputs["listenerRuleArn"], inputs["targetGroupArns"]
+        self.wanted: Weights = inputs["weights"]
+        self.rollback = bool(inputs["rollback"])
+
+    def run(self) -> dict[str, Any]:
+        """Shift, read back, and answer the state. Raises Fail with what happened and what to do."""
+        start = read_weights(self.aws, self.rule, self.groups)
+        if start is None:
+            raise Fail(f"listener rule {self.rule} does not exist; run `pulumi refresh`, then `pulumi up`")
+        if not same_shares(start, self.wanted):
+            self._move(start)
+        live = self._read_back()
+        return {
+            **self.inputs,
+            "weights": dict(live),
+            "plan": _path(start, self.wanted),
+            "seconds": round(self.work.seconds, 2),
+        }
+
+    def _move(self, start: Weights) -> None:
+        seen = self.inputs["seenWeights"]
+        if not same_shares(start, seen):
+            raise Fail(
+                f"the live weights are {show(start)}, the plan was made when they were {show(seen)}: somebody else "
+                "moved them since. Nothing was changed. Run `pulumi up` again: it plans from the live weights"
+            )
+        guards = self._before()
+        set_last: Weights = start
+        planned = [dict(self.wanted)] if self.rollback else steps_to(start, self.wanted, self.inputs["steps"])
+        try:
+            for number, weights in enumerate(planned, 1):
+                self.work.check()
+                set_last = weights
+                write_weights(self.aws, self.rule, self.groups, weights)
+                self.work.say(f"step {number} of {len(planned)}: {show(weights)}")
+                if not self.rollback:
+                    self._bake(guards, weights, f"step {number} of {len(planned)}")
+        except Moved as moved:
+            raise Fail(
+                f"{moved}. They were left as they are. Find out who moved them, then run `pulumi up` again"
+            ) from moved
+        except Exception as error:
+            raise Fail(self._put_back(start, set_last, error)) from error
+
+    def _before(self) -> Guards:
+        """What must hold before the first step. A rollback does not ask the alarms: they may be why it is made."""
+        self.work.check()
+        target: Color = rising(self.inputs["seenWeights"], self.wanted)
+        needed = needed_targets(self.aws, self.inputs["cluster"], self.inputs["services"], target)
+        alarms = [] if self.rollback else self.inputs["alarms"]
+        guards = Guards(aws=self.aws, rule=self.rule, groups=self.groups, alarms=alarms, target=target, needed=needed)
+        try:
+            guards.alarms_quiet()
+            guards.target_healthy()
+        except AwsError:
+            raise
+        except Fail as refused:
+            still = show(self.inputs["seenWeights"])
+            raise Fail(
+                f"the shift to {target} was not begun: {refused}. The weights are still {still}. "
+                "Mend that, then run `pulumi up` again"
+            ) from refused
+        return guards
+
+    def _bake(self, guards: Guards, weights: Weights, step: str) -> None:
+        """Watch the step for its bake time, a look each second, and at least one look."""
+        bake, begun = float(self.inputs["bakeSeconds"]), time.monotonic()
+        while True:
+            guards.alarms_quiet()
+            guards.target_healthy()
+            guards.weights_ours(weights)
+            left = bake - (time.monotonic() - begun)
+            if left <= 0:
+                return
+            self.work.tick(f"{step}, {show(weights)}: watching for another {left:.0f} s")
+            self.work.cancelled.wait(min(LOOK_SECONDS, left))
+            self.work.check()
+
+    def _put_back(self, start: Weights, set_last: Weights, error: Exception) -> str:
+        """Set the weights of the start again, inside PUT_BACK_SECONDS; the whole message for the user."""
+        why = "the run was canceled" if isinstance(error, Canceled) else str(error)
+        happened = f"the shift stopped at {show(set_last)}: {why}"
+        problem = _within(PUT_BACK_SECONDS, lambda left: self._restore(start, left))
+        if problem is None:
+            self.work.say(f"weights put back: {show(start)}")
+            return f"{happened}. The weights are back at {show(start)}. Mend the cause, then run `pulumi up` again"
+        return (
+            f"{happened}. The weights could NOT be put back to {show(start)} in {PUT_BACK_SECONDS:.0f} s ({problem}): "
+            f"set them by hand in listener rule {self.rule}, or run `pulumi up` again: it plans from the live weights"
+        )
+
+    def _restore(self, start: Weights, left: float) -> None:
+        write_weights(self.aws, self.rule, self.groups, start, stubborn=True, seconds=left)
+
+    def _read_back(self) -> Weights:
+        live = read_weights(self.aws, self.rule, self.groups)
+        if live is None or not same_shares(live, self.wanted):
+            found = "no rule" if live is None else show(live)
+            raise Fail(
+                f"after the shift the live weights are {found}, not {show(self.wanted)}: somebody else moved them. "
+                "They were left as they are. Find out who moved them, then run `pulumi up` again"
+            )
+        return live
+
+
+def _within(seconds: float, act: Callable[[float], None]) -> Exception | None:
+    """Try until it works or the time is over; the last error where it is."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            act(max(0.1, end - time.monotonic()))
+        except Exception as error:  # whatever is wrong, the weights have to go back
+            if time.monotonic() > end - 0.5:
+                return error
+            time.sleep(0.2)
+        else:
+            return None
+
+
+def _path(start: Weights, wanted: Weights) -> str:
+    return f"{show(start)} -> {show(wanted)}"
+
+
+def _check_steps(checks: Checks) -> None:
+    steps = checks.inputs["steps"]
+    if unknown(steps):
+        return
+    good = isinstance(steps, list) and steps and all(isinstance(one, int) and 1 <= one <= FULL for one in steps)
+    if not good or steps[-1] != FULL or any(one >= two for one, two in pairwise(steps)):
+        checks.refuse(
+            "steps", f"is {steps!r}; expected growing whole percents that end with 100, such as [10, 50, 100]"
+        )
+        return
+    bake, limit = checks.inputs["bakeSeconds"], checks.inputs["timeoutSeconds"]
+    numbers = isinstance(bake, int | float) and isinstance(limit, int | float)
+    if numbers and len(steps) * bake >= limit:
+        checks.refuse(
+            "timeoutSeconds", f"is {limit:g}; {len(steps)} steps that bake {bake:g} s each take longer, give it more"
+        )

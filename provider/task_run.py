@@ -1,0 +1,68 @@
+"""`TaskRun`: a gate. Runs a task definition once per trigger; good only if the named container exits with 0."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from provider.checks import Checks
+from provider.handler import Handler, differs, resource_id
+from provider.plan import COLORS
+from provider.rpc.messages import Change, Checked, Difference, Made, Request
+from provider.rpc.values import UNKNOWN
+from provider.runner import Runner
+
+INPUTS: Final = (
+    "cluster",
+    "taskDefinitions",
+    "color",
+    "container",
+    "command",
+    "environment",
+    "subnets",
+    "securityGroups",
+    "assignPublicIp",
+    "trigger",
+    "timeoutSeconds",
+    "name",
+)
+DEFAULTS: Final = {"environment": {}, "assignPublicIp": False, "timeoutSeconds": 900}
+# What makes it another run. A new revision of a task definition for the same trigger does not.
+RERUN: Final = ("trigger", "color", "container", "command", "environment", "cluster", "name")
+OUTPUTS: Final = ("taskArn", "exitCode", "seconds", "logGroup", "logStream", "result", "startedAt")
+
+
+class TaskRun(Handler):
+    """Nothing that depends on it changes before its task has succeeded. Delete does nothing."""
+
+    def check(self, request: Request) -> Checked:
+        """Validate the inputs and fill in defaults."""
+        checks = Checks(request.inputs, DEFAULTS, INPUTS)
+        for name in ("cluster", "container", "trigger", "name"):
+            checks.text(name)
+        checks.colors("taskDefinitions")
+        checks.choice("color", COLORS)
+        checks.texts("command", least=1)
+        checks.texts("subnets", least=1)
+        checks.texts("securityGroups")
+        checks.environment("environment")
+        checks.flag("assignPublicIp")
+        checks.number("timeoutSeconds", 1, whole=False)
+        return checks.done()
+
+    def diff(self, request: Request) -> Difference:
+        """Another run is asked for, or the recorded one did not succeed.
+
+        A refresh wipes the engine's own mark of a failed resource, so the exit code on record decides.
+        """
+        found = {key: Change() for key in differs(request.old_inputs, request.inputs, RERUN)}
+        if request.state.get("exitCode") != 0:
+            found["exitCode"] = Change(input=False)
+        return Difference(changes=found)
+
+    def update(self, request: Request) -> Made:
+        """Run the task, or take over the one that a killed run left; a preview says that one will run."""
+        if request.preview:
+            state = {**request.inputs, **dict.fromkeys(OUTPUTS, UNKNOWN)}
+        else:
+            state = Runner(self.aws, self.context.work(request), request, resource_id(request)).run()
+        return Made(id=resource_id(request), state=state)
