@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from .project import ROOT, STATE, ToolError, python
 def main(arguments: Sequence[str]) -> int:
     """Run one command. Returns the exit code."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is stopped, as on Ctrl-C
     try:
         code: int = options.run(options)
     except ToolError as error:

@@ -173,10 +173,12 @@ def _locked() -> Iterator[None]:
 def _whole_folder() -> Iterator[Path]:
     """A scratch folder that becomes the cached one by a rename, so that a killed set-up leaves nothing half.
 
-    Called under the lock: a scratch folder that is there already was left by a killed process.
+    Called under the lock, so a scratch folder that is there already was left by a killed process. The name is new each
+    time: a compiler that outlived its set-up must not write into the folder of the next one.
     """
-    scratch = folder().with_name(f".{PULUMI_VERSION}.partial")
-    shutil.rmtree(scratch, ignore_errors=True)
+    for left in folder().parent.glob(".*.partial"):
+        shutil.rmtree(left, ignore_errors=True)
+    scratch = folder().with_name(f".{PULUMI_VERSION}.{os.getpid()}.partial")
     scratch.mkdir(parents=True)
     try:
         yield scratch

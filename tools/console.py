@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -50,30 +51,18 @@ def run(
             how_far = progress(len(lines)) if progress else ""
             say(f"tools: {what}: {how_far}{time.monotonic() - started:.0f} s")
 
-    try:
-        process = subprocess.Popen(  # noqa: S603 - commands are built here, never from outside
-            [str(part) for part in command],
-            cwd=cwd,
-            env=dict(env) if env is not None else None,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise ToolError(f"{what}: {command[0]} does not start ({error.strerror})") from error
     threading.Thread(target=report, daemon=True).start()
+    process: subprocess.Popen[str] | None = None
     try:
-        with log.open("w") as file:
+        with _started(command, cwd, env) as process, log.open("w") as file:
             for line in process.stdout or ():
                 lines.append(line.rstrip("\n"))
                 file.write(line)
-        code = process.wait()
+        code = process.returncode
+    except OSError as error:
+        raise ToolError(f"{what}: {command[0]} does not start ({error.strerror})") from error
     except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _kill(process)
         raise
     finally:
         done.set()
@@ -81,3 +70,26 @@ def run(
         said = next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
         raise ToolError(f"{what}: failed with exit code {code}: {said} (all of it: {log})")
     return lines
+
+
+def _started(command: Command, cwd: Path | None, env: Mapping[str, str] | None) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - commands are built in this package, never from outside
+        [str(part) for part in command],
+        cwd=cwd,
+        env=dict(env) if env is not None else None,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+
+
+def _kill(process: subprocess.Popen[str] | None) -> None:
+    """End a command with everything it has started; it leads a process group of its own."""
+    if process is None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

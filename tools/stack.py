@@ -46,7 +46,9 @@ def settings(stack: str) -> Path:
     file = ROOT / f"Pulumi.{stack}.yaml"
     if not stack or not file.exists():
         stacks = sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
-        raise ToolError(f"STACK={stack}: found no {file.name}, expected one of {', '.join(stacks) or 'none yet'}")
+        raise ToolError(
+            f"STACK={stack}: found no Pulumi.{stack}.yaml, expected one of {', '.join(stacks) or 'none yet'}"
+        )
     return file
 
 

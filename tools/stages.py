@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from .console import say
 from .env import environment
@@ -68,8 +72,7 @@ def run(stages: Iterable[Stage]) -> int:
 
     A failed stage does not stop the others: one run should tell everything there is to repair.
     """
-    # The tests make their own folders for the embedded AWS; one that happens to run must not reach them.
-    env = environment(local=False)
+    env = environment(_unattached(os.environ), local=False)
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     summary: list[str] = []
@@ -87,14 +90,46 @@ def run(stages: Iterable[Stage]) -> int:
     return int(failed)
 
 
+def _unattached(base: Mapping[str, str]) -> dict[str, str]:
+    """The environment without a person's AWS account, Pulumi backend or running embedded AWS: tests bring their own."""
+    return {name: value for name, value in base.items() if not name.startswith(("AWS_", "PULUMI_"))}
+
+
 def _first_failure(commands: Iterable[Sequence[str]], env: dict[str, str]) -> int:
     for command in commands:
-        sys.stdout.flush()
-        # No standard input: a tool that asks something must fail, not wait for somebody.
-        done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - ours
-        if done.returncode != 0:
-            return done.returncode
+        code = _call(command, env)
+        if code != 0:
+            return code
     return 0
+
+
+def _call(command: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run a command to its end, also when interrupted: tests and rehearsal stop the servers they have started."""
+    sys.stdout.flush()
+    # No standard input: a tool that asks something must fail, not wait for somebody.
+    process = subprocess.Popen(command, cwd=ROOT, env=dict(env), stdin=subprocess.DEVNULL)  # noqa: S603 - ours
+    with _forwarding_termination(process):
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # the terminal has sent it to the command too
+            say("tools: interrupted, waiting for what runs to stop (again: don't wait)")
+            process.wait()
+            raise
+
+
+@contextmanager
+def _forwarding_termination(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Turn a SIGTERM for this process into an interrupt of the command and of this process."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        process.send_signal(signal.SIGINT)
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def counts(report: Path) -> str:

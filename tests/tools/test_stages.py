@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from tools import stages
+from tools.project import ROOT
+from tools.stages import Stage
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch, tmp_path):
+    monkeypatch.setattr(stages, "environment", lambda base, **_: dict(base))
+    monkeypatch.setattr(stages, "REPORT", tmp_path / "reports" / "tests.xml")
+
+
+def sh(script: str) -> list[str]:
+    return ["/bin/sh", "-c", script]
+
+
+def test_each_stage_has_its_line_and_the_sum_comes_last(capfd):
+    assert stages.run([Stage(name="one", commands=[sh("echo hello")]), Stage(name="two", commands=[])]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[:3] == ["==> one", "hello", "<== one: ok, 0.0 s"]
+    assert [line.split()[0] for line in lines[-3:]] == ["one", "two", "all"]
+    assert lines[-1].endswith("ok")
+
+
+def test_a_failed_stage_fails_the_run_and_the_others_still_run(capfd):
+    code = stages.run(
+        [Stage(name="one", commands=[sh("exit 3"), sh("echo never")]), Stage(name="two", commands=[sh("echo still")])]
+    )
+    out = capfd.readouterr().out
+    assert code == 1
+    assert "<== one: FAILED (exit code 3)" in out
+    assert "never" not in out
+    assert "still" in out
+    assert out.splitlines()[-1].endswith("FAILED")
+
+
+def test_nothing_of_a_persons_account_reaches_the_tests(capfd, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://production")
+    stages.run([Stage(name="one", commands=[sh("env | grep production || echo none")])])
+    assert "none" in capfd.readouterr().out
+
+
+def test_there_is_no_standard_input():
+    assert stages.run([Stage(name="one", commands=[sh("read line && exit 1 || exit 0")])]) == 0
+
+
+def test_the_counts_are_those_of_the_report(tmp_path):
+    report = tmp_path / "tests.xml"
+    report.write_text(
+        '<testsuites><testsuite name="pytest" errors="1" failures="2" skipped="3" tests="10"/></testsuites>'
+    )
+    assert stages.counts(report) == "4 passed, 2 failed, 1 errors, 3 skipped"
+    assert stages.counts(tmp_path / "absent.xml") == ""
+
+
+def test_check_leaves_the_slow_tests_and_the_rehearsal_out(monkeypatch):
+    ran: list[str] = []
+    monkeypatch.setattr(stages, "run", lambda given: ran.extend(stage.name for stage in given) or 0)
+    stages.check()
+    assert ran == ["lint", "types", "fast tests"]
+    ran.clear()
+    stages.test()
+    assert ran == ["lint", "types", "tests", "rehearsal"]
+    assert stages.tests(fast=False).commands[0][1:3] == ["-m", "pytest"]
+
+
+def test_a_terminated_run_lets_the_command_stop_what_it_started(tmp_path):
+    """As when make is killed on a build server: the tests get an interrupt, and the time they need for it."""
+    command = textwrap.dedent(f"""
+        import signal, sys
+        def stop(*_):
+            with open({str(tmp_path / "stopped")!r}, "w") as file:
+                file.write("clean")
+            sys.exit(5)
+        signal.signal(signal.SIGINT, stop)
+        with open({str(tmp_path / "ready")!r}, "w") as file:
+            file.write("ready")
+        signal.pause()
+    """)
+    script = textwrap.dedent(f"""
+        import sys
+        from pathlib import Path
+        from tools import __main__, stages
+        stages.environment = lambda base, **_: dict(base)
+        stages.REPORT = Path({str(tmp_path / "tests.xml")!r})
+        stages.check = lambda: stages.run([stages.Stage(name="one", commands=[[sys.executable, "-c", {command!r}]])])
+        raise SystemExit(__main__.main(["check"]))
+    """)
+    os.mkfifo(tmp_path / "ready")
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert (tmp_path / "ready").read_text() == "ready"
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate()
+    assert process.returncode == 130
+    assert (tmp_path / "stopped").read_text() == "clean"
+    assert "waiting for what runs to stop" in out
