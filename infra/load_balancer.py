@@ -31,7 +31,7 @@ class LoadBalancerArgs:
     prefix: str
     subnet_ids: Sequence[pulumi.Input[str]]
     security_group_id: pulumi.Input[str]
-    target_group_arns: Mapping[Color, pulumi.Input[str]]
+    target_group_arns: Mapping[str, pulumi.Input[str]]
     port: int
     test_port: int
     redirect_port: int

@@ -35,7 +35,7 @@ class Platform:
     load_balancer: LoadBalancer
 
     @property
-    def target_group_arns(self) -> dict[Color, pulumi.Output[str]]:
+    def target_group_arns(self) -> dict[str, pulumi.Output[str]]:
         """Each color's target group."""
         return {color: stack.target_group_arn for color, stack in self.colors.items()}
 
@@ -55,7 +55,7 @@ def platform(settings: Settings, prefix: str, tree_version: str, opts: pulumi.Re
     colors: dict[Color, ColorStack] = {
         color: ColorStack(color, _color(settings, prefix, network, color), opts) for color in COLORS
     }
-    groups = {color: stack.target_group_arn for color, stack in colors.items()}
+    groups: dict[str, pulumi.Output[str]] = {color: stack.target_group_arn for color, stack in colors.items()}
     return Platform(
         network=network,
         firewall=firewall,
@@ -151,7 +151,7 @@ def _load_balancer(
     prefix: str,
     network: Network,
     firewall: Firewall,
-    target_group_arns: Mapping[Color, pulumi.Input[str]],
+    target_group_arns: Mapping[str, pulumi.Input[str]],
 ) -> LoadBalancerArgs:
     listener = settings.listener
     return LoadBalancerArgs(

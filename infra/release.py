@@ -7,7 +7,7 @@ comes to the resource. What a release needs in between (task definitions, servic
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,10 +35,10 @@ class ReleasePlanArgs:
     image: pulumi.Input[str] | None
     repository: pulumi.Input[str]
     cluster: pulumi.Input[str]
-    services: Mapping[Color, str]
+    services: resources.Colors
     rule: pulumi.Resource
     rule_arn: pulumi.Input[str]
-    target_group_arns: Mapping[Color, pulumi.Input[str]]
+    target_group_arns: resources.Colors
     desired_count: int
     previous: str
 
@@ -102,7 +102,7 @@ class SchemaGateArgs:
 
     place: Place
     release: resources.Release
-    migrate_task_definitions: Mapping[Color, pulumi.Input[str]]
+    migrate_task_definitions: resources.Colors
     database_identity: pulumi.Input[str]
 
 
@@ -122,14 +122,15 @@ class SchemaGate(pulumi.ComponentResource):
         release, identity = args.release, args.database_identity
         self.roles = resources.TaskRun(
             f"{name}-roles",
-            _migration(args.place, release, args.migrate_task_definitions, "roles", identity),
+            # In blue's image whatever the target is: roles don't change with a release, and must not cost it time.
+            _migration(args.place, "blue", args.migrate_task_definitions, "roles", identity),
             pulumi.ResourceOptions(parent=self, depends_on=list(args.place.ready)),
         )
         self.expand = resources.TaskRun(
             f"{name}-expand",
             _migration(
                 args.place,
-                release,
+                release.target_color,
                 args.migrate_task_definitions,
                 release.gate,
                 pulumi.Output.concat(release.version, "/", release.gate, "/", identity),
@@ -149,10 +150,10 @@ class CutoverArgs:
     release: resources.Release
     previous: str
     services: Sequence[pulumi.Resource]
-    service_names: Mapping[Color, str]
-    app_task_definitions: Mapping[Color, pulumi.Input[str]]
-    migrate_task_definitions: Mapping[Color, pulumi.Input[str]]
-    target_group_arns: Mapping[Color, pulumi.Input[str]]
+    service_names: resources.Colors
+    app_task_definitions: resources.Colors
+    migrate_task_definitions: resources.Colors
+    target_group_arns: resources.Colors
     rule_arn: pulumi.Input[str]
     test_url: pulumi.Input[str]
     schema: pulumi.Resource
@@ -260,7 +261,7 @@ class Cutover(pulumi.ComponentResource):
             f"{self._name}-contract",
             _migration(
                 args.place,
-                release,
+                release.target_color,
                 args.migrate_task_definitions,
                 "contract",
                 pulumi.Output.concat(release.version, "/contract"),
@@ -272,17 +273,17 @@ class Cutover(pulumi.ComponentResource):
 
 def _migration(
     place: Place,
-    release: resources.Release,
-    task_definitions: Mapping[Color, pulumi.Input[str]],
+    color: pulumi.Input[str],
+    task_definitions: resources.Colors,
     command: pulumi.Input[str],
     trigger: pulumi.Input[str],
 ) -> resources.TaskRunArgs:
-    """One run of the migrations command, in the image of the color that the release goes to."""
+    """One run of the migrations command, in that color's image."""
     return resources.TaskRunArgs(
         name="migrations",
         cluster=place.cluster,
         task_definitions=task_definitions,
-        color=release.target_color,
+        color=color,
         container=containers.MIGRATE,
         command=[*MIGRATIONS, command],
         environment={},

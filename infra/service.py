@@ -55,11 +55,11 @@ class Service:
 
 def service(settings: Settings, prefix: str, version: str, platform: Platform, opts: pulumi.ResourceOptions) -> Service:
     """Make the service's components, in the order of a release. `version` is the one that is wanted."""
-    names: dict[Color, str] = {color: naming.service(prefix, color) for color in COLORS}
+    names: dict[str, str] = {color: naming.service(prefix, color) for color in COLORS}
     plan = ReleasePlan("release", _plan(settings, prefix, version, platform, names), opts)
     tasks = {color: _tasks(settings, prefix, platform, plan, color) for color in COLORS}
     place = _place(settings, platform)
-    migrate = {color: each.migrate_arn for color, each in tasks.items()}
+    migrate: dict[str, pulumi.Output[str]] = {color: each.migrate_arn for color, each in tasks.items()}
     schema = SchemaGate(
         "schema",
         SchemaGateArgs(
@@ -100,7 +100,7 @@ def service(settings: Settings, prefix: str, version: str, platform: Platform, o
 
 
 def _plan(
-    settings: Settings, prefix: str, version: str, platform: Platform, names: Mapping[Color, str]
+    settings: Settings, prefix: str, version: str, platform: Platform, names: Mapping[str, str]
 ) -> ReleasePlanArgs:
     return ReleasePlanArgs(
         service=prefix,

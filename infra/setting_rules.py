@@ -70,12 +70,14 @@ def _way_out(values: Mapping[str, Any]) -> str | None:
 
 def _smoke_reaches_listener(values: Mapping[str, Any]) -> str | None:
     """The smoke test goes through the test listener from a task; it must have a way there, and be let in."""
-    if values["internal"] or values["natGateway"] or (values["publicTasks"] and values["testAllowedCidrs"]):
+    if values["internal"] or values["natGateway"]:
         return None
     if values["vpcEndpoints"]:
         return (
             "vpcEndpoints: found true; the smoke test could reach no public load balancer, set internal or natGateway"
         )
+    if values["testAllowedCidrs"] or not values["publicTasks"]:
+        return None
     return (
         "testAllowedCidrs: found none with publicTasks; let the smoke test in with its address range, or set internal"
     )

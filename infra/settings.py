@@ -160,7 +160,7 @@ def _value(key: Key, given: Mapping[str, str]) -> Value:
     text = given[key.name]
     value = _parse(key.kind, text)
     if value is None:
-        raise ValueError(f"{key.name}: found {_shown(text)}; expected a {key.kind}")
+        raise ValueError(f"{key.name}: found {_shown(text)}; expected {_type(key.kind)}")
     if (expected := key.check(value)) is not None:
         raise ValueError(f"{key.name}: found {_shown(text)}; expected {expected}")
     return value
@@ -181,6 +181,10 @@ def _parse(kind: Kind, text: str) -> Value | None:
     wanted = str if kind is Kind.STRINGS else int
     # type(), because True is an int to isinstance and a list of switches is no list of percentages.
     return items if isinstance(items, list) and all(type(item) is wanted for item in items) else None
+
+
+def _type(kind: Kind) -> str:
+    return f"an {kind}" if kind is Kind.INTEGER else f"a {kind}"
 
 
 def _shown(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
@@ -30,7 +32,7 @@ INPUTS: Final = (
 VERSION: Final = r"[A-Za-z0-9._-]{1,128}"
 MOST_TASKS: Final = 5000  # ECS: tasks per service
 # How the version came into service. Once it is there these stay as they were: what depends on them must not run again.
-STORY: Final = ("action", "gate", "liveColor", "liveWeights", "firstRelease", "reset")
+STORY: Final = ("action", "gate", "rollback", "liveColor", "liveWeights", "firstRelease", "reset", "actor")
 OBSERVED: Final = "observed"  # in state only while AWS is not as the last plan wanted it
 
 
@@ -145,6 +147,7 @@ def _as_outputs(made: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "action": made.action,
         "gate": made.gate,
+        "rollback": made.action == "rollback",
         "liveColor": made.live,
         "targetColor": made.target,
         "previousColor": made.previous,
@@ -157,10 +160,23 @@ def _as_outputs(made: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
         "reset": made.reset,
         "targetService": services[made.target] if known else UNKNOWN,
         "previousService": services[made.previous] if known else UNKNOWN,
+        "previousVersion": made.colors[made.previous].version,
         "targetCount": made.colors[made.target].desired_count,
         "previousCount": made.colors[made.previous].desired_count,
         "lineage": list(made.lineage),
+        "actor": _actor(),
     }
+
+
+def _actor() -> str:
+    """Who released: Jenkins's user where it names one, else whoever runs Pulumi."""
+    named = next((os.environ[one] for one in ("BUILD_USER_ID", "CHANGE_AUTHOR") if os.environ.get(one)), None)
+    if named is not None:
+        return named
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in a container
+        return f"uid {os.getuid()}"
 
 
 def _as_planned(state: Mapping[str, Any], weights: Weights | None, slots: Slots) -> bool:

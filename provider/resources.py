@@ -89,6 +89,7 @@ class Release(_Resource):
     outputs = (
         "action",
         "gate",
+        "rollback",
         "live_color",
         "target_color",
         "previous_color",
@@ -99,15 +100,18 @@ class Release(_Resource):
         "reset",
         "target_service",
         "previous_service",
+        "previous_version",
         "target_count",
         "previous_count",
         "lineage",
+        "actor",
     )
 
     action: pulumi.Output[str]
     """`first`, `release`, `rollback`, `resume` or `none`."""
     gate: pulumi.Output[str]
     """`expand` when the version is newer than the one it takes over from, else `check`."""
+    rollback: pulumi.Output[bool]
     live_color: pulumi.Output[str]
     target_color: pulumi.Output[str]
     previous_color: pulumi.Output[str]
@@ -122,10 +126,13 @@ class Release(_Resource):
     reset: pulumi.Output[bool]
     target_service: pulumi.Output[str]
     previous_service: pulumi.Output[str]
+    previous_version: pulumi.Output[str]
     target_count: pulumi.Output[int]
     previous_count: pulumi.Output[int]
     lineage: pulumi.Output[list[str]]
     """Versions in the order of their first release."""
+    actor: pulumi.Output[str]
+    """Who started the release that is in service."""
 
     def __init__(self, name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args, opts)
