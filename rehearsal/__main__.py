@@ -1,0 +1,120 @@
+"""`python -m rehearsal`: the whole story on the embedded AWS, under load. 0 only if everything held."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from rehearsal.report import Report, Step
+from rehearsal.stage import Stage, StageError, only_one
+from rehearsal.story import Story
+from rehearsal.trees import PROJECT
+
+FOLDER = PROJECT / ".local" / "rehearsal"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0: everything held; 1: something did not; 2: it could not begin; 130: interrupted, everything stopped."""
+    options = _options(arguments)
+    pulumi = shutil.which("pulumi")
+    if pulumi is None:
+        print("rehearsal: pulumi: not on PATH, expected the CLI that `make tools` gets; run `make rehearse`")
+        return 2
+    if not (PROJECT / f"Pulumi.{options.stack}.yaml").exists():
+        print(f"rehearsal: --stack {options.stack}: there is no Pulumi.{options.stack}.yaml, expected such as local")
+        return 2
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with only_one(FOLDER):
+            return _play(options, pulumi)
+    except StageError as error:
+        print(f"rehearsal: {error}")
+        return 2
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
+    parser.add_argument("--rps", type=float, default=300.0, help="requests a second (default 300)")
+    parser.add_argument("--stack", default="local", help="whose settings to use (default local)")
+    options = parser.parse_args(arguments)
+    if not 1 <= options.rps <= 2000:
+        parser.error(f"--rps: found {options.rps:g}, expected a number from 1 to 2000")
+    return options
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _play(options: argparse.Namespace, pulumi: str) -> int:
+    began = time.monotonic()
+    report = Report(started=time.time(), rps=options.rps)
+
+    def show(line: str) -> None:
+        print(f"{'':11}{line[:180]}", flush=True)
+
+    stage = Stage(folder=FOLDER, stack=options.stack, rps=options.rps, pulumi=pulumi, show=show, report=report)
+    story = Story(stage)
+    print(f"rehearsal: {options.rps:g} requests a second; events and logs in {_short(FOLDER)}", flush=True)
+    code = 1
+    try:
+        report.complete = _run_steps(story, report, began)
+    except KeyboardInterrupt:
+        print("rehearsal: interrupted, stopping everything", flush=True)
+        code = 130
+    finally:
+        _finish(stage, story, report)
+    report.seconds = time.monotonic() - began
+    report.save(FOLDER / "latest.json")
+    print("\n" + "\n".join(report.table()))
+    print(f"\nrehearsal: {'everything held' if report.ok else 'FAILED'} in {report.seconds:.0f} s; "
+          f"{_short(FOLDER / 'latest.json')}", flush=True)  # fmt: skip
+    return 0 if report.ok else code
+
+
+def _run_steps(story: Story, report: Report, began: float) -> bool:
+    for name, action in story.steps():
+        step = Step(name=name, began=time.time())
+        report.steps.append(step)
+        print(f"{time.monotonic() - began:7.1f} s  {name}", flush=True)
+        try:
+            step.detail = action()
+            step.ok = True
+        except Exception as error:
+            step.detail = f"{error}" if str(error) else type(error).__name__
+        finally:
+            step.seconds = round(time.time() - step.began, 2)
+        word = "ok" if step.ok else "FAILED"
+        print(f"{'':11}{word} in {step.seconds:.1f} s: {step.detail}", flush=True)
+        if not step.ok:
+            return False
+    return True
+
+
+def _finish(stage: Stage, story: Story, report: Report) -> None:
+    """Whatever happened: nothing runs on. A second interrupt does not cut this in half."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        stage.close()
+        if not report.traffic.requests:
+            story.count()
+    except Exception as error:
+        print(f"rehearsal: while stopping: {error}", flush=True)
+        report.complete = False
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _short(path: Path) -> str:
+    return os.path.relpath(path, Path.cwd())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,215 @@
+"""Runs the real Pulumi CLI and follows its events.
+
+`pulumi ... --json` writes one event a line. Progress is taken from them as it happens, and what failed and how long
+each resource took when the run has ended. Each run is kept as a file of its events.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+Show = Callable[[str], None]
+_TICK_SECONDS = 5.0
+_STOP_SECONDS = 45.0  # a shift that is interrupted puts the weights back within 10 s
+_OURS = "bluegreen:index:"
+
+
+class EngineError(Exception):
+    """Pulumi did not do what a step needs; one line."""
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What came of one run.
+
+    Attributes:
+        code: exit code of the CLI.
+        began: when the command was started, seconds since the epoch.
+        seconds: how long it took.
+        errors: messages of severity error, without repeats.
+        changes: how many resources per operation, as in the summary.
+        spans: seconds from start to end of each resource's step, by name and type.
+        log: the file of events.
+    """
+
+    code: int = 0
+    began: float
+    seconds: float = 0.0
+    errors: list[str] = field(default_factory=list)
+    changes: dict[str, int] = field(default_factory=dict)
+    spans: dict[str, float] = field(default_factory=dict)
+    log: Path
+
+    @property
+    def message(self) -> str:
+        """All errors as one text."""
+        return " | ".join(self.errors)
+
+
+@dataclass(kw_only=True)
+class Engine:
+    """The CLI on one stack with one settings file."""
+
+    pulumi: str
+    project: Path
+    stack: str
+    config: Path
+    environment: Mapping[str, str]
+    logs: Path
+    show: Show
+    _running: subprocess.Popen[str] | None = None
+    _count: int = 0
+
+    def init(self) -> None:
+        """Make the stack. Raises EngineError."""
+        self.plain(["stack", "select", "--create", self.stack])
+
+    def plain(self, arguments: Sequence[str]) -> str:
+        """A short command to its end; answers its stdout. Raises EngineError."""
+        done = subprocess.run(  # noqa: S603  the CLI that tools/ found, with arguments of our own
+            [self.pulumi, *arguments, "--non-interactive"],
+            cwd=self.project,
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode:
+            raise EngineError(f"pulumi {' '.join(arguments[:2])}: {_last(done.stderr or done.stdout)}")
+        return done.stdout
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs."""
+        found: dict[str, Any] = json.loads(self.plain(["stack", "output", "--json", "--stack", self.stack]))
+        return found
+
+    def up(self, **settings: str) -> Outcome:
+        """`pulumi up` with these settings of the project changed in the settings file first."""
+        given = [word for key, value in settings.items() for word in ("-c", f"bluegreen:{key}={value}")]
+        return self.run("up", ["--skip-preview", "--yes", *given])
+
+    def destroy(self) -> Outcome:
+        """`pulumi destroy`."""
+        return self.run("destroy", ["--skip-preview", "--yes"])
+
+    def run(self, operation: str, arguments: Sequence[str]) -> Outcome:
+        """One operation to its end, with progress. A KeyboardInterrupt interrupts the CLI, waits and goes on up."""
+        self._count += 1
+        log = self.logs / f"{self._count:02d}-{operation}.jsonl"
+        command = [self.pulumi, operation, *arguments, "--json", "--non-interactive", "--stack", self.stack]
+        command += ["--config-file", str(self.config)]
+        outcome = Outcome(began=time.time(), log=log)
+        follow = _Follow(outcome, self.show)
+        with log.open("w", encoding="utf-8") as kept, log.with_suffix(".stderr").open("w", encoding="utf-8") as errors:
+            self._running = subprocess.Popen(  # noqa: S603  the CLI that tools/ found, with arguments of our own
+                command,
+                cwd=self.project,
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,  # an interrupt reaches it through us, once
+            )
+            try:
+                _pump(self._running, follow, kept)
+            except KeyboardInterrupt:
+                self._interrupt(self._running)
+                raise
+            finally:
+                self._running = None
+        outcome.seconds = time.time() - outcome.began
+        if outcome.code and not outcome.errors:
+            outcome.errors.append(_last(log.with_suffix(".stderr").read_text(encoding="utf-8")))
+        return outcome
+
+    @staticmethod
+    def _interrupt(process: subprocess.Popen[str]) -> None:
+        """As Ctrl-C does; the engine then waits for what is in flight. A second one is not needed, a limit is."""
+        process.send_signal(signal.SIGINT)
+        drain = threading.Thread(target=lambda: process.stdout and process.stdout.read(), daemon=True)
+        drain.start()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _pump(process: subprocess.Popen[str], follow: _Follow, kept: IO[str]) -> None:
+    if process.stdout is None:
+        raise EngineError("pulumi: its output is not a pipe")
+    for line in process.stdout:
+        kept.write(line)
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            follow.event(event)
+    follow.outcome.code = process.wait()
+
+
+class _Follow:
+    """Turns events into progress lines and an outcome."""
+
+    def __init__(self, outcome: Outcome, show: Show) -> None:
+        self.outcome = outcome
+        self.show = show
+        self.started: dict[str, float] = {}
+        self.done = 0
+        self.ticked = time.monotonic()
+
+    def event(self, event: dict[str, Any]) -> None:
+        """One event."""
+        if found := event.get("resourcePreEvent"):
+            self.started[found["metadata"]["urn"]] = time.monotonic()
+        elif found := event.get("resOutputsEvent") or event.get("resOpFailedEvent"):
+            self._finished(found["metadata"])
+        elif found := event.get("diagnosticEvent"):
+            self._diagnostic(found)
+        elif found := event.get("summaryEvent"):
+            self.outcome.changes = dict(found.get("resourceChanges") or {})
+
+    def _finished(self, metadata: dict[str, Any]) -> None:
+        urn = metadata["urn"]
+        seconds = time.monotonic() - self.started.get(urn, time.monotonic())
+        if metadata.get("op") == "same":
+            return
+        self.done += 1
+        name, kind = urn.rsplit("::", 1)[-1], str(metadata.get("type", ""))
+        self.outcome.spans[f"{name} {kind}"] = round(seconds, 3)
+        if seconds >= 1.0 and kind != "pulumi:pulumi:Stack":
+            self.show(f"{kind.rsplit(':', 1)[-1]} {name}: {metadata.get('op')} in {seconds:.1f} s")
+
+    def _diagnostic(self, found: dict[str, Any]) -> None:
+        message = str(found.get("message", "")).strip()
+        severity = found.get("severity")
+        if not message or severity == "debug":
+            return
+        if severity == "error":
+            text = " ".join(message.split())
+            if text not in self.outcome.errors:
+                self.outcome.errors.append(text)
+        elif found.get("ephemeral"):
+            if time.monotonic() - self.ticked >= _TICK_SECONDS:
+                self.ticked = time.monotonic()
+                self.show(f"... {message}")
+        elif _OURS in str(found.get("urn", "")) or severity == "warning":
+            self.show(message)
+
+
+def _last(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"

@@ -1,0 +1,149 @@
+"""What is live, as AWS's APIs say, and what the embedded AWS adds: the times of its calls.
+
+Only reads.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from infra import naming
+from infra.naming import COLORS, Color
+
+
+class LookError(Exception):
+    """What the rehearsal looks for is not there; one line."""
+
+
+@dataclass(kw_only=True)
+class Live:
+    """Looks at one stack. The environment is that of `python -m local env`."""
+
+    prefix: str
+    environment: Mapping[str, str]
+    _clients: dict[str, Any] = field(default_factory=dict)
+    _rule: str = ""
+
+    def client(self, service: str) -> Any:
+        """A client of boto3, kept."""
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,
+                endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+                region_name=self.environment["AWS_REGION"],
+                aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+            )
+        return self._clients[service]
+
+    def weights(self) -> dict[Color, int]:
+        """The weights of the production rule. Raises LookError."""
+        elb = self.client("elbv2")
+        groups = {
+            group["TargetGroupArn"]: color
+            for color in COLORS
+            for group in elb.describe_target_groups(Names=[naming.target_group(self.prefix, color)])["TargetGroups"]
+        }
+        self._rule = self._rule or self._find_rule(set(groups))
+        action = elb.describe_rules(RuleArns=[self._rule])["Rules"][0]["Actions"][-1]
+        found = {group["TargetGroupArn"]: group["Weight"] for group in action["ForwardConfig"]["TargetGroups"]}
+        return {color: int(found.get(arn, 0)) for arn, color in groups.items()}
+
+    def _find_rule(self, groups: set[str]) -> str:
+        elb = self.client("elbv2")
+        for balancer in elb.describe_load_balancers()["LoadBalancers"]:
+            for listener in elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]:
+                for rule in elb.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]:
+                    if groups == {group["TargetGroupArn"] for group in _forward(rule)}:
+                        return str(rule["RuleArn"])
+        raise LookError(f"no listener rule forwards to both colors of {self.prefix}, expected the production rule")
+
+    def versions(self) -> dict[Color, str]:
+        """The version that each color's service holds now; a color without a service is left out."""
+        ecs = self.client("ecs")
+        names = {naming.service(self.prefix, color): color for color in COLORS}
+        services = ecs.describe_services(cluster=self.prefix, services=list(names))["services"]
+        found: dict[Color, str] = {}
+        for service in services:
+            if service["status"] != "ACTIVE":
+                continue
+            definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+            variables = {each["name"]: each["value"] for each in definition["containerDefinitions"][0]["environment"]}
+            found[names[service["serviceName"]]] = variables["APP_VERSION"]
+        return found
+
+    def weights_by_version(self) -> dict[str, int]:
+        """The live weights under the names of the versions."""
+        versions = self.versions()
+        found: dict[str, int] = {}
+        for color, weight in self.weights().items():
+            if color in versions:
+                found[versions[color]] = found.get(versions[color], 0) + weight
+        return found
+
+    def shift_times(self, since: int) -> tuple[list[float], int]:
+        """When the ModifyRule calls after number `since` were answered, and the number of the newest call of all."""
+        url = f"{self.environment['AWS_ENDPOINT_URL']}/_local/calls?service=elbv2&action=ModifyRule&since={since}"
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  the embedded AWS on loopback
+            report = json.load(answer)
+        return [call["time"] for call in report["calls"] if call["status"] < 300], int(report["last"])
+
+    def leftovers(self) -> list[str]:
+        """What of the stack is still in the account, by name."""
+        return sorted({*self._release_leftovers(), *self._platform_leftovers(), *self._network_leftovers()})
+
+    def _release_leftovers(self) -> Iterator[str]:
+        ecs, elb = self.client("ecs"), self.client("elbv2")
+        for cluster in ecs.describe_clusters(clusters=[self.prefix])["clusters"]:
+            if cluster["status"] == "ACTIVE":
+                yield f"cluster {cluster['clusterName']}"
+                yield from (f"task {arn}" for arn in ecs.list_tasks(cluster=self.prefix)["taskArns"])
+                yield from (f"service {arn}" for arn in ecs.list_services(cluster=self.prefix)["serviceArns"])
+        yield from (
+            f"load balancer {each['LoadBalancerName']}" for each in elb.describe_load_balancers()["LoadBalancers"]
+        )
+        yield from (f"target group {each['TargetGroupName']}" for each in elb.describe_target_groups()["TargetGroups"])
+        for definition in ecs.list_task_definitions(status="ACTIVE")["taskDefinitionArns"]:
+            yield f"task definition {definition.rsplit('/', 1)[-1]}"
+
+    def _platform_leftovers(self) -> Iterator[str]:
+        databases = self.client("rds").describe_db_instances()["DBInstances"]
+        yield from (f"database {each['DBInstanceIdentifier']}" for each in databases)
+        repositories = self.client("ecr").describe_repositories()["repositories"]
+        yield from (f"repository {each['repositoryName']}" for each in repositories)
+        secrets = self.client("secretsmanager").list_secrets()["SecretList"]
+        yield from (f"secret {each['Name']}" for each in secrets if "DeletedDate" not in each)
+        groups = self.client("logs").describe_log_groups()["logGroups"]
+        yield from (f"log group {each['logGroupName']}" for each in groups)
+        roles = self.client("iam").list_roles()["Roles"]
+        yield from (f"role {each['RoleName']}" for each in roles if each["RoleName"].startswith(self.prefix))
+
+    def _network_leftovers(self) -> Iterator[str]:
+        ec2 = self.client("ec2")
+        vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["false"]}])["Vpcs"]
+        yield from (f"VPC {each['VpcId']}" for each in vpcs)
+        yield from (f"address {each['PublicIp']}" for each in ec2.describe_addresses()["Addresses"])
+        gateways = ec2.describe_nat_gateways()["NatGateways"]
+        yield from (f"NAT gateway {each['NatGatewayId']}" for each in gateways if each["State"] != "deleted")
+
+    def wait_gone(self) -> bool:
+        """True when nothing answers at the endpoint any more."""
+        try:
+            self.client("sts").get_caller_identity()
+        except ClientError:
+            return False
+        except Exception:  # refused, reset: whatever the client makes of a closed port
+            return True
+        return False
+
+
+def _forward(rule: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    actions = rule.get("Actions") or []
+    return list(actions[-1].get("ForwardConfig", {}).get("TargetGroups", [])) if actions else []

@@ -1,0 +1,192 @@
+"""The story: what a team does with a service in its life, step by step, with customers on it all the time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rehearsal import records, report, verify
+from rehearsal.engine import Outcome
+from rehearsal.stage import Stage
+
+WARM_UP_SECONDS = 3.0
+
+
+class StepError(Exception):
+    """A step did not end as it must; one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """How a release that must fail has to fail: each of `reasons` is in what Pulumi says."""
+
+    tree: str
+    reasons: tuple[str, ...]
+
+
+BROKEN = Failure(tree="broken-migration", reasons=("e0004", "contains null values"))
+UNHEALTHY = Failure(tree="never-healthy", reasons=("health",))
+
+
+class Story:
+    """The steps in their order. Each answers a line for the table, or raises."""
+
+    def __init__(self, stage: Stage) -> None:
+        """Play on this stage."""
+        self.stage = stage
+        self.rolled_back: Outcome | None = None
+
+    def steps(self) -> Iterator[tuple[str, Callable[[], str]]]:
+        """Name and action of each step."""
+        yield "start the embedded AWS", self.start
+        yield "first release: v1 on an empty database", self.first_release
+        yield "load on", self.load_on
+        yield "release v2, with its expand", lambda: self.release("v2")
+        yield "roll back to v1", self.roll_back
+        yield "release v2 again", lambda: self.release("v2")
+        yield "a release whose migration fails", lambda: self.failing(BROKEN)
+        yield "the next up repairs", lambda: self.release("v2")
+        yield "a release that never becomes healthy", lambda: self.failing(UNHEALTHY)
+        yield "the next up repairs again", lambda: self.release("v2")
+        yield "release v3", lambda: self.release("v3")
+        yield "retire v2, then contract", self.contract
+        yield "load off, every order looked at", self.verify
+        yield "destroy", self.destroy
+        yield "nothing is left", self.nothing_left
+
+    def start(self) -> str:
+        """A fresh embedded AWS, the trees and the stack."""
+        self.stage.open()
+        return self.stage.environment["AWS_ENDPOINT_URL"]
+
+    def first_release(self) -> str:
+        """Everything is made, and v1 serves."""
+        outcome = self._up(context=str(self.stage.trees["v1"]))
+        self._serves("v1")
+        return f"{outcome.changes.get('create', 0)} resources"
+
+    def load_on(self) -> str:
+        """Customers come, and stay until the load is taken off."""
+        stage = self.stage
+        stage.start_load(self._outputs()["url"])
+        time.sleep(WARM_UP_SECONDS)
+        if not stage.generator or not stage.generator.running():
+            raise StepError("load: ended by itself, see load.stderr")
+        return str(stage.generator)
+
+    def release(self, tree: str) -> str:
+        """`pulumi up` with what this tree holds; afterwards it has all traffic."""
+        self._up(context=str(self.stage.trees[tree]), version="", previous="warm")
+        return self._serves(tree)
+
+    def roll_back(self) -> str:
+        """Ask for v1 by its name: no build, no migration, one step."""
+        self.rolled_back = self._up(version=self.stage.versions["v1"])
+        detail = self._serves("v1")
+        flips = [change.time for change in self.stage.changes() if change.time >= self.rolled_back.began]
+        return f"{detail}; flip {flips[0] - self.rolled_back.began:.1f} s after the command" if flips else detail
+
+    def failing(self, failure: Failure) -> str:
+        """A release that must fail for its own reason, and move nothing."""
+        stage = self.stage
+        weights, shifts = stage.live.weights(), len(stage.changes())
+        live = {color: stage.live.versions().get(color) for color, weight in weights.items() if weight}
+        outcome = stage.engine.up(context=str(stage.trees[failure.tree]), version="", previous="warm")
+        if not outcome.code:
+            raise StepError(f"the release of {failure.tree} succeeded, expected it to fail")
+        if missing := [reason for reason in failure.reasons if reason.lower() not in outcome.message.lower()]:
+            raise StepError(f"failed, but the message does not say {missing[0]!r}: {outcome.message[:600]}")
+        if stage.live.weights() != weights or len(stage.changes()) != shifts:
+            raise StepError(f"weights moved: {stage.live.weights()}, expected {weights} all the time")
+        now = stage.live.versions()
+        if moved := [color for color, version in live.items() if now.get(color) != version]:
+            raise StepError(f"the live color {moved[0]} holds {now.get(moved[0])}, expected {live[moved[0]]} as before")
+        self._loaded()
+        return f"failed as it must, nothing moved: {_sentence(outcome, failure)}"
+
+    def contract(self) -> str:
+        """The idle color goes, then the old shape."""
+        self._up(previous="retired")
+        found = self._outputs()["release"]
+        if found["previous"]["tasks"] != 0:
+            raise StepError(f"the idle color has {found['previous']['tasks']} tasks, expected 0")
+        self._serves("v3")
+        return "old color at 0 tasks, old columns gone"
+
+    def verify(self) -> str:
+        """Take the load off, then count."""
+        stage = self.stage
+        url = self._outputs()["url"]
+        stage.stop_load()
+        found = stage.report
+        found.orders = verify.orders(url, stage.folder / "orders.jsonl")
+        self.count()
+        if not found.orders.good:
+            raise StepError(f"orders missing {found.orders.missing}, with wrong content {found.orders.wrong}")
+        if found.traffic.lost or found.traffic.wrong_color:
+            raise StepError(f"lost {found.traffic.lost}, answered by the wrong color {found.traffic.wrong_color}")
+        return f"{found.orders.expected} orders, {found.traffic.requests} requests, none lost"
+
+    def count(self) -> None:
+        """Judge the requests; also when the story ended early."""
+        stage = self.stage
+        path = stage.folder / "requests.tsv"
+        if not path.exists():
+            return
+        found = list(records.read(path))
+        stage.report.traffic = report.traffic(found, stage.timeline())
+        if self.rolled_back is not None:
+            began = self.rolled_back.began
+            last = report.last_answer(found, stage.versions["v2"], began, began + self.rolled_back.seconds)
+            stage.report.rollback_seconds = None if last is None else round(last - began, 2)
+
+    def destroy(self) -> str:
+        """`pulumi destroy`."""
+        outcome = self._checked(self.stage.engine.destroy())
+        return f"{outcome.changes.get('delete', 0)} resources"
+
+    def nothing_left(self) -> str:
+        """No resource, no process, no port."""
+        stage = self.stage
+        if left := stage.live.leftovers():
+            raise StepError(f"{len(left)} left in the account: {', '.join(left[:8])}")
+        stage.embedded.stop()
+        if not stage.live.wait_gone():
+            raise StepError(f"something still answers at {stage.environment['AWS_ENDPOINT_URL']}")
+        return "no resource, no process, no port"
+
+    def _up(self, **settings: str) -> Outcome:
+        outcome = self._checked(self.stage.engine.up(**settings))
+        self._loaded()
+        return outcome
+
+    @staticmethod
+    def _checked(outcome: Outcome) -> Outcome:
+        if outcome.code:
+            raise StepError(f"pulumi: exit code {outcome.code}: {outcome.message[:900]} (events: {outcome.log.name})")
+        return outcome
+
+    def _loaded(self) -> None:
+        generator = self.stage.generator
+        if generator is not None and not generator.running():
+            raise StepError("load: ended by itself, see load.stderr")
+
+    def _outputs(self) -> dict[str, Any]:
+        return self.stage.engine.outputs()
+
+    def _serves(self, tree: str) -> str:
+        """The version of this tree has all the traffic, as AWS says."""
+        wanted = self.stage.versions[tree]
+        weights = self.stage.live.weights_by_version()
+        total = sum(weights.values())
+        if weights.get(wanted, 0) != total or not total:
+            raise StepError(f"weights by version {weights}, expected {wanted} ({tree}) to have all traffic")
+        shown = " / ".join(f"{color} {weight}" for color, weight in self.stage.live.weights().items())
+        return f"{wanted} serves, {shown}"
+
+
+def _sentence(outcome: Outcome, failure: Failure) -> str:
+    fitting = [error for error in outcome.errors if failure.reasons[-1].lower() in error.lower()]
+    return (fitting or outcome.errors)[0][:200]
