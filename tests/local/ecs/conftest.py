@@ -1,0 +1,316 @@
+"""An embedded ECS for tests: moto and the scheduler in this process, over HTTP, with stand-ins beside them.
+
+Images are folders with a few lines of Python, target groups say what a test tells them to say.
+"""
+
+import dataclasses
+import itertools
+import sys
+import threading
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.config import Config
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from local.addresses import Addresses
+from local.contracts import Image, TargetHealth
+from local.ecs.scheduler import Scheduler
+from local.server import Server
+
+ACCOUNT, REGION = "123456789012", "eu-west-1"
+REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+WAIT_SECONDS = 20.0
+
+# A program for every way that a task may behave; the first argument chooses.
+PROGRAM = """
+import os, signal, subprocess, sys, time
+what, *rest = sys.argv[1:]
+def serve():
+    while True:
+        time.sleep(0.02)
+if what == "print":
+    for word in rest:
+        print(word)
+    sys.exit(0)
+if what == "exit":
+    print("ends with", rest[0], file=sys.stderr)
+    sys.exit(int(rest[0]))
+if what == "env":
+    for name in rest:
+        print(name + "=" + os.environ.get(name, "<unset>"))
+    print("cwd=" + os.getcwd())
+    print("names=" + ",".join(sorted(os.environ)))
+    sys.exit(0)
+if what == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if what == "polite":
+    def end(*_):
+        print("asked to end", flush=True)
+        sys.exit(int(rest[0]))
+    signal.signal(signal.SIGTERM, end)
+if what == "family":
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print("child", child.pid, flush=True)
+if what == "leave":
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print("child", child.pid, flush=True)
+    sys.exit(3)
+print("ready", os.getpid(), flush=True)
+serve()
+"""
+
+
+class StubImages:
+    """Images by reference; every one has the program above, and what a test adds."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.known: dict[str, Image] = {}
+
+    def add(self, reference: str, **fields) -> str:
+        rootfs = self.root / f"image{len(self.known)}"
+        (rootfs / "app").mkdir(parents=True)
+        (rootfs / "app" / "program.py").write_text(PROGRAM)
+        image = Image(
+            digest="sha256:" + f"{len(self.known) + 1:064x}",
+            rootfs=rootfs,
+            command=("serve",),
+            entrypoint=(sys.executable, "-u", "/app/program.py"),
+            workdir="/app",
+            environment={"FROM_IMAGE": "yes", "BOTH": "image"},
+            stop_signal="SIGTERM",
+        )
+        # No chroot, so the program is named by its place on the host.
+        image = dataclasses.replace(image, entrypoint=(sys.executable, str(rootfs / "app" / "program.py")), **fields)
+        self.known[reference] = image
+        return reference
+
+    def resolve(self, reference: str) -> Image:
+        if reference not in self.known:
+            raise LookupError(f"CannotPullContainerError: pull image manifest: {reference}: not found")
+        return self.known[reference]
+
+
+class StubTargets:
+    """Target groups that answer what a test sets; what happens to targets is noted in order."""
+
+    def __init__(self) -> None:
+        self.answer: dict[str, str] = {}
+        self.default = "healthy"
+        self.hold_drain = threading.Event()
+        self.drain_held = False
+        self.registered: set[tuple[str, str, int]] = set()
+        self.events: list[tuple[str, str]] = []
+
+    def register(self, group: str, address: str, port: int) -> None:
+        self.registered.add((group, address, port))
+        self.events.append(("register", address))
+
+    def deregister(self, group: str, address: str, port: int) -> None:
+        self.registered.discard((group, address, port))
+        self.events.append(("deregister", address))
+
+    def health(self, group: str, address: str, port: int) -> TargetHealth:
+        if (group, address, port) not in self.registered:
+            return TargetHealth(state="unused")
+        return TargetHealth(state=self.answer.get(address, self.default))
+
+    def drained(self, group: str, address: str, port: int) -> bool:
+        if self.drain_held and not self.hold_drain.is_set():
+            return False
+        self.events.append(("drained", address))
+        return True
+
+
+class Ecs:
+    """The running thing, its clients, and the resources that most tests need."""
+
+    def __init__(
+        self, root: Path, endpoint: str, images: StubImages, targets: StubTargets, scheduler: Scheduler
+    ) -> None:
+        self.root, self.endpoint, self.images, self.targets, self.scheduler = root, endpoint, images, targets, scheduler
+        self._clients: dict[str, object] = {}
+        self._counter = itertools.count(1)
+        self.image = images.add(f"{REGISTRY}/app:1")
+        self.cluster = self.client("ecs").create_cluster(clusterName="c")["cluster"]["clusterArn"]
+        ec2 = self.client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        self.vpc = vpc
+        self.subnets = [
+            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{'ab'[n]}")["Subnet"][
+                "SubnetId"
+            ]
+            for n in range(2)
+        ]
+        self.group = ec2.create_security_group(VpcId=vpc, GroupName="tasks", Description="t")["GroupId"]
+        self.client("logs").create_log_group(logGroupName="/app")
+        self.network = {"awsvpcConfiguration": {"subnets": self.subnets, "securityGroups": [self.group]}}
+
+    def client(self, name: str):
+        if name not in self._clients:
+            self._clients[name] = boto3.client(
+                name,
+                endpoint_url=self.endpoint,
+                region_name=REGION,
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+                config=Config(retries={"total_max_attempts": 1}),
+            )
+        return self._clients[name]
+
+    @property
+    def ecs(self):
+        return self.client("ecs")
+
+    def container(self, name="app", command=("serve",), **fields):
+        return {
+            "name": name,
+            "image": self.image,
+            "command": list(command),
+            "essential": True,
+            "portMappings": [{"containerPort": 8080}] if name == "app" else [],
+            "logConfiguration": {
+                "logDriver": "awslogs",
+                "options": {"awslogs-group": "/app", "awslogs-region": REGION, "awslogs-stream-prefix": "blue"},
+            },
+            **fields,
+        }
+
+    def define(self, *command: str, containers=None, family=None, **fields):
+        """A task definition; its ARN."""
+        given = {
+            "family": family or f"f{next(self._counter)}",
+            "networkMode": "awsvpc",
+            "requiresCompatibilities": ["FARGATE"],
+            "cpu": "256",
+            "memory": "512",
+            "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/execution",
+            "containerDefinitions": containers or [self.container(command=command or ("serve",))],
+            **fields,
+        }
+        return self.ecs.register_task_definition(**given)["taskDefinition"]["taskDefinitionArn"]
+
+    def run(self, definition: str, **fields):
+        """Run one task; its ARN."""
+        answer = self.ecs.run_task(
+            cluster="c",
+            taskDefinition=definition,
+            launchType="FARGATE",
+            networkConfiguration=self.network,
+            **fields,
+        )
+        assert answer["failures"] == []
+        return answer["tasks"][0]["taskArn"]
+
+    def task(self, arn: str):
+        return self.ecs.describe_tasks(cluster="c", tasks=[arn])["tasks"][0]
+
+    def until(self, look, what: str = "", seconds: float = WAIT_SECONDS):
+        """The first true answer of a look, repeated until then."""
+        end = time.monotonic() + seconds
+        while True:
+            answer = look()
+            if answer:
+                return answer
+            if time.monotonic() > end:
+                pytest.fail(f"not within {seconds:.0f} s: {what or look}; services: {self.describe_all()}")
+            threading.Event().wait(0.02)
+
+    def describe_all(self):
+        arns = self.ecs.list_services(cluster="c")["serviceArns"]
+        if not arns:
+            return []
+        return [
+            {key: service[key] for key in ("serviceName", "deployments", "runningCount", "pendingCount", "events")}
+            for service in self.ecs.describe_services(cluster="c", services=arns)["services"]
+        ]
+
+    def stopped(self, arn: str):
+        return self.until(lambda: (found := self.task(arn))["lastStatus"] == "STOPPED" and found, f"{arn} STOPPED")
+
+    def running(self, arn: str):
+        return self.until(lambda: (found := self.task(arn))["lastStatus"] == "RUNNING" and found, f"{arn} RUNNING")
+
+    def lines(self, arn: str, container="app", prefix="blue"):
+        stream = f"{prefix}/{container}/{arn.rsplit('/', 1)[-1]}"
+        answer = self.client("logs").get_log_events(logGroupName="/app", logStreamName=stream, startFromHead=True)
+        return [event["message"] for event in answer["events"]]
+
+    def pid(self, arn: str) -> int:
+        """The number of the process that a serving task runs as: it prints it."""
+        line = self.until(lambda: next((one for one in self.lines(arn) if one.startswith("ready")), None), "ready")
+        return int(line.split()[1])
+
+    def target_group(self, *, attached: bool = True) -> str:
+        elb = self.client("elbv2")
+        number = next(self._counter)
+        arn = elb.create_target_group(Name=f"tg{number}", Protocol="HTTP", Port=80, VpcId=self.vpc, TargetType="ip")[
+            "TargetGroups"
+        ][0]["TargetGroupArn"]
+        if attached:
+            balancer = elb.create_load_balancer(Name=f"lb{number}", Subnets=self.subnets)["LoadBalancers"][0]
+            elb.create_listener(
+                LoadBalancerArn=balancer["LoadBalancerArn"],
+                Protocol="HTTP",
+                Port=80,
+                DefaultActions=[{"Type": "forward", "TargetGroupArn": arn}],
+            )
+        return arn
+
+    def service(self, definition: str, name="s", count=2, group: str | None = None, **fields):
+        balancers = [{"targetGroupArn": group, "containerName": "app", "containerPort": 8080}] if group else []
+        return self.ecs.create_service(
+            cluster="c",
+            serviceName=name,
+            taskDefinition=definition,
+            desiredCount=count,
+            launchType="FARGATE",
+            networkConfiguration=self.network,
+            loadBalancers=balancers,
+            **fields,
+        )["service"]
+
+    def look(self, name="s"):
+        return self.ecs.describe_services(cluster="c", services=[name])["services"][0]
+
+    def steady(self, name="s"):
+        """Wait for the PRIMARY deployment to complete with all its tasks."""
+
+        def look():
+            found = self.look(name)
+            primary = found["deployments"][0]
+            done = primary["rolloutState"] == "COMPLETED" and len(found["deployments"]) == 1
+            return found if done and found["runningCount"] == found["desiredCount"] else None
+
+        return self.until(look, f"{name} steady")
+
+    def tasks_of(self, name="s", status="RUNNING"):
+        arns = self.ecs.list_tasks(cluster="c", serviceName=name, desiredStatus=status)["taskArns"]
+        return self.ecs.describe_tasks(cluster="c", tasks=arns)["tasks"] if arns else []
+
+
+def address_of(task) -> str:
+    details = {one["name"]: one["value"] for one in task["attachments"][0]["details"]}
+    return details["privateIPv4Address"]
+
+
+@pytest.fixture
+def aws(tmp_path):
+    from moto.moto_api._internal.models import moto_api_backend
+
+    moto_api_backend.reset()
+    images, targets, addresses = StubImages(tmp_path / "images"), StubTargets(), Addresses()
+    scheduler = Scheduler(tmp_path / "ecs", targets, images, addresses)
+    server = Server(0, DomainDispatcherApplication(create_backend_app))
+    scheduler.start()
+    server.start()
+    try:
+        yield Ecs(tmp_path, server.endpoint, images, targets, scheduler)
+    finally:
+        scheduler.stop()
+        server.stop()
+        addresses.close()
+        moto_api_backend.reset()
