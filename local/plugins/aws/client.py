@@ -1,0 +1,141 @@
+"""boto3 clients of the embedded AWS, made when first used; and AWS's refusals as one sentence."""
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from provider.rpc.messages import Fail
+
+# Throttled calls are tried again by botocore, with its backoff and jitter.
+ATTEMPTS = 8
+
+
+class Refused(Fail):
+    """AWS answered a call with an error.
+
+    Attributes:
+        code: AWS's error code.
+    """
+
+    def __init__(self, operation: str, code: str, message: str) -> None:
+        super().__init__(f"{operation}: {code}: {' '.join(message.split())}")
+        self.code = code
+
+
+class Clients:
+    """The clients of one provider instance.
+
+    Args:
+        region: the provider's; a resource may name another.
+        endpoints: service name to address, from the provider's configuration; AWS_ENDPOINT_URL counts for all others.
+        credentials: keyword arguments of a boto3 session.
+        allowed_accounts, forbidden_accounts: ids; before the first call the account is compared with them.
+    """
+
+    def __init__(
+        self,
+        region: str = "",
+        endpoints: Mapping[str, str] | None = None,
+        credentials: Mapping[str, str] | None = None,
+        allowed_accounts: Sequence[str] = (),
+        forbidden_accounts: Sequence[str] = (),
+    ) -> None:
+        self.region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
+        self.endpoints = dict(endpoints or {})
+        self.credentials = dict(credentials or {})
+        self.allowed_accounts = tuple(allowed_accounts)
+        self.forbidden_accounts = tuple(forbidden_accounts)
+        self._lock = threading.RLock()
+        self._session: Any = None
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._account = ""
+
+    def endpoint(self, service: str) -> str:
+        """The address for a service.
+
+        Raises:
+            Fail: none is configured. The plugin never falls back to real AWS, and it refuses an address of it.
+        """
+        found = self.endpoints.get(service) or os.environ.get("AWS_ENDPOINT_URL", "")
+        if not found:
+            raise Fail(
+                "AWS_ENDPOINT_URL is not set: this aws plugin stands for the embedded AWS only. "
+                'Run `make local`, then `eval "$(python -m local env)"`'
+            )
+        if (urlsplit(found).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
+            raise Fail(f"the endpoint {found} is AWS itself: this aws plugin stands for the embedded AWS only")
+        return found
+
+    def call(self, service: str, operation: str, region: str = "", /, **params: Any) -> dict[str, Any]:
+        """Call an operation by its boto3 method name.
+
+        Raises:
+            Refused: AWS answered with an error.
+            Fail: no answer, or parameters that botocore refuses.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            answer: dict[str, Any] = getattr(self.client(service, region), operation)(**params)
+        except ClientError as error:
+            found = error.response.get("Error", {})
+            raise Refused(error.operation_name, found.get("Code", "?"), found.get("Message", "")) from error
+        except BotoCoreError as error:
+            raise Fail(self._sentence(service, operation, error)) from error
+        return answer
+
+    def _sentence(self, service: str, operation: str, error: Exception) -> str:
+        if type(error).__name__ in ("EndpointConnectionError", "ConnectionClosedError", "ConnectTimeoutError"):
+            where = self.endpoint(service)
+            return f"{operation}: no answer from the embedded AWS at {where}; see `python -m local status`"
+        return f"{operation}: {' '.join(str(error).split())}"
+
+    def client(self, service: str, region: str = "") -> Any:
+        """The client of a service, the same one for every thread.
+
+        Raises:
+            Fail: no region, no endpoint, or the account is not an allowed one.
+        """
+        with self._lock:  # making a client is not thread-safe
+            key = (service, region or self.region)
+            if key not in self._clients:
+                self._clients[key] = self._make(*key)
+            if service != "sts":
+                self._refuse_account()
+            return self._clients[key]
+
+    def _refuse_account(self) -> None:
+        if self.allowed_accounts and self.account not in self.allowed_accounts:
+            raise Fail(
+                f"the embedded AWS has the account {self.account}; "
+                f"the provider's allowedAccountIds are {', '.join(self.allowed_accounts)}"
+            )
+        if self.forbidden_accounts and self.account in self.forbidden_accounts:
+            raise Fail(f"the embedded AWS has the account {self.account}, which forbiddenAccountIds name")
+
+    def _make(self, service: str, region: str) -> Any:
+        endpoint = self.endpoint(service)
+        if not region:
+            raise Fail("no region: set it on the aws provider (region) or in AWS_REGION")
+        import boto3  # 0.2 s: only where something is really called
+        from botocore.config import Config
+
+        if self._session is None:
+            self._session = boto3.session.Session(**self.credentials)
+        config = Config(
+            max_pool_connections=64,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            connect_timeout=5,
+            parameter_validation=False,  # validate.py has named what is wrong, by its Pulumi name
+        )
+        return self._session.client(service, region_name=region, endpoint_url=endpoint, config=config)
+
+    @property
+    def account(self) -> str:
+        """The id of the account, asked for once."""
+        with self._lock:
+            if not self._account:
+                self._account = self.call("sts", "get_caller_identity")["Account"]
+            return self._account
