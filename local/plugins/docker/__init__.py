@@ -1,0 +1,1 @@
+"""The `docker` plugin of the embedded AWS: builds images as folders and registers them in ECR."""
