@@ -63,7 +63,7 @@ class Database(pulumi.ComponentResource):
         self.host = self.instance.address
         self.owner_secret_arn = self.instance.master_user_secrets[0].secret_arn
         # Through the version: whoever uses the ARN must not start before there is a value behind it.
-        self.app_secret_arn = version.arn
+        self.app_secret_arn = version.secret_arn
         self.identity = pulumi.Output.concat(self.instance.resource_id, "/", version.version_id)
         self.register_outputs({"host": self.host, "appSecretArn": self.app_secret_arn})
 

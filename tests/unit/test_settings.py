@@ -138,9 +138,7 @@ def test_a_certificate_needs_a_name_and_its_own_port() -> None:
 def test_all_mistakes_come_together() -> None:
     message = refusal({"regoin": "x", "desiredCount": "two", "steps": [5], "cpu": 512, "memory": 512})
     lines = message.splitlines()
-    assert lines[0] == (
-        "4 settings of stack test cannot be used; nothing was changed. Mend them in Pulumi.test.yaml:"
-    )
+    assert lines[0] == ("4 settings of stack test cannot be used; nothing was changed. Mend them in Pulumi.test.yaml:")
     assert [line.split(":")[1] for line in lines[1:]] == ["regoin", "steps", "desiredCount", "memory"]
 
 
