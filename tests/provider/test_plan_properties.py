@@ -1,0 +1,125 @@
+"""Properties of the plan, from any live weights, slots and history."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provider.plan import COLORS, History, Slot, Wanted, plan, same_shares
+
+MANY = settings(max_examples=400, database=None, deadline=None)
+VERSIONS = st.sampled_from(["v1", "v2", "v3", "v4"])
+WEIGHTS = st.one_of(
+    st.none(),
+    st.fixed_dictionaries({color: st.sampled_from([0, 1, 10, 50, 90, 100, 999]) for color in COLORS}),
+    st.fixed_dictionaries({color: st.integers(0, 999) for color in COLORS}),
+)
+SLOT = st.one_of(
+    st.none(),
+    st.builds(
+        lambda version, desired, healthy: Slot(
+            version=version, image=f"repo@{version}", desired_count=desired, healthy_count=min(desired, healthy)
+        ),
+        VERSIONS,
+        st.integers(0, 4),
+        st.integers(0, 4),
+    ),
+)
+SLOTS = st.fixed_dictionaries(dict.fromkeys(COLORS, SLOT))
+WANTED = st.builds(
+    lambda version, count, previous: Wanted(
+        version=version, image=f"repo@{version}", desired_count=count, previous=previous
+    ),
+    VERSIONS,
+    st.integers(1, 4),
+    st.sampled_from(["warm", "retired"]),
+)
+HISTORY = st.builds(
+    History,
+    lineage=st.lists(VERSIONS, unique=True).map(tuple),
+    settled=st.one_of(st.none(), st.sampled_from(COLORS)),
+)
+
+
+def applied(found):
+    """The world after the plan: weights and slots as it wants them."""
+    slots = {
+        color: Slot(
+            version=one.version, image=one.image, desired_count=one.desired_count, healthy_count=one.desired_count
+        )
+        for color, one in found.colors.items()
+    }
+    return dict(found.weights), slots, History(lineage=found.lineage, settled=found.live)
+
+
+@MANY
+@given(live=WEIGHTS, slots=SLOTS, wanted=WANTED, history=HISTORY)
+def test_a_color_with_weight_keeps_its_version(live, slots, wanted, history):
+    found = plan(live, slots, wanted, history)
+    for color in COLORS:
+        before = slots[color]
+        if before is not None and found.live_weights[color] > 0:
+            assert found.colors[color].version == before.version
+
+
+@MANY
+@given(live=WEIGHTS, slots=SLOTS, wanted=WANTED, history=HISTORY)
+def test_a_reset_only_takes_weight_and_gives_it_to_a_color_that_had_some(live, slots, wanted, history):
+    found = plan(live, slots, wanted, history)
+    if not found.reset:
+        assert live is None or dict(found.live_weights) == live
+        return
+    assert live is not None
+    kept = [color for color in COLORS if found.live_weights[color]]
+    assert len(kept) == 1
+    assert all(live[color] > 0 for color in COLORS)
+    assert kept == [found.previous]
+
+
+@MANY
+@given(live=WEIGHTS, slots=SLOTS, wanted=WANTED, history=HISTORY)
+def test_every_plan_reaches_the_wanted_version(live, slots, wanted, history):
+    found = plan(live, slots, wanted, history)
+    weights, after, _ = applied(found)
+    carrying = [color for color in COLORS if weights[color] > 0]
+    assert carrying == [found.target]
+    assert after[found.target].version == wanted.version
+    assert after[found.target].desired_count == wanted.desired_count
+
+
+@MANY
+@given(live=WEIGHTS, slots=SLOTS, wanted=WANTED, history=HISTORY)
+def test_applying_twice_changes_nothing(live, slots, wanted, history):
+    weights, after, learned = applied(plan(live, slots, wanted, history))
+    again = plan(weights, after, wanted, learned)
+    assert again.action == "none"
+    assert same_shares(again.live_weights, again.weights)
+    assert same_shares(again.weights, weights)
+    for color in COLORS:
+        assert again.colors[color].version == after[color].version
+        assert again.colors[color].image == after[color].image
+        assert again.colors[color].desired_count == after[color].desired_count
+    assert again.lineage == learned.lineage
+
+
+@MANY
+@given(live=WEIGHTS, slots=SLOTS, wanted=WANTED, history=HISTORY)
+def test_retired_leaves_no_task_of_the_previous_color(live, slots, wanted, history):
+    found = plan(live, slots, wanted, history)
+    if wanted.previous == "retired":
+        assert found.colors[found.previous].desired_count == 0
+
+
+@MANY
+@given(start=VERSIONS, releases=st.lists(VERSIONS, max_size=6), interrupted=st.lists(st.integers(1, 99), max_size=6))
+def test_any_row_of_releases_with_interruptions_gets_there(start, releases, interrupted):
+    """Releases one after another, each shift cut short once at some percent, end as if nothing had happened."""
+    live, slots, history = None, dict.fromkeys(COLORS), History()
+    for number, version in enumerate([start, *releases]):
+        wanted = Wanted(version=version, image=f"repo@{version}", desired_count=2)
+        found = plan(live, slots, wanted, history)
+        live, slots, history = applied(found)
+        if found.action in {"release", "rollback"} and number < len(interrupted):
+            live = {found.target: interrupted[number], found.previous: 100 - interrupted[number]}
+    final = plan(live, slots, wanted, history)
+    weights, after, _ = applied(final)
+    assert after[final.target].version == version
+    assert weights[final.target] == 100
