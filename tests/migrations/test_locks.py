@@ -1,0 +1,192 @@
+"""Locks: one runner at a time, tables that are in use, runners that die. Each on a real PostgreSQL."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import psycopg
+import pytest
+
+from tests.support.trees_on_disk import BASE, migrate, result_of
+
+pytestmark = pytest.mark.slow
+
+
+def history(server, name):
+    with server.connect(name) as connection:
+        return connection.execute("SELECT revision, phase, version FROM schema_history ORDER BY applied_at").fetchall()
+
+
+def test_five_runners_at_once_apply_each_revision_once(schema_trees, owner_environment, schema_server, schema):
+    tree = schema_trees["v2"]
+    runners = [
+        subprocess.Popen(
+            [sys.executable, "-m", "migrations", "expand"], cwd=tree, text=True,
+            env={**BASE, **owner_environment, "APP_VERSION": "v2"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for _ in range(5)
+    ]  # fmt: skip
+    outputs = [runner.communicate(timeout=120) for runner in runners]
+    assert [runner.returncode for runner in runners] == [0] * 5, outputs
+    applied = [json.loads(out.splitlines()[-1])["result"]["applied"] for out, _ in outputs]
+    assert sorted(applied) == [[], [], [], [], ["e0001", "e0002", "e0003"]]
+    assert len(history(schema_server, schema)) == 3
+
+
+def test_a_statement_over_its_limit_is_ended(own_tree, owner_environment, schema_server, schema):
+    tree = own_tree("SELECT pg_sleep(60)", settings='statement_timeout = "200ms"')
+    found = migrate(tree, owner_environment, "expand", "v1")
+    assert found.returncode == 8
+    assert "its limit is 200ms" in found.stderr
+    assert [row[0] for row in history(schema_server, schema)] == ["e0001"]
+
+
+def test_a_table_in_use_is_not_queued_for_and_its_holder_is_named(
+    own_tree, schema_trees, owner_environment, schema_server, schema
+):
+    result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))
+    tree = own_tree("ALTER TABLE orders ADD COLUMN note text", settings='tables = ("orders",)')
+    with schema_server.connect(schema) as holder, schema_server.connect(schema) as reader:
+        holder.execute("SET application_name = 'nightly dump'")
+        pid = holder.info.backend_pid
+        with holder.transaction():
+            holder.execute("SELECT 'a literal of a person' FROM orders")
+            reader.execute("SELECT pg_sleep(0.3)")  # older than what counts as passing by
+            found = migrate(tree, {**owner_environment, "MIGRATION_LOCK_BUDGET_SECONDS": "1"}, "expand", "v2")
+            # Never queued: the log of waiting locks would show it, and so would a reader that waits.
+            reader.execute("SET lock_timeout = '50ms'")
+            reader.execute("SELECT 1 FROM orders")
+    assert found.returncode == 4
+    assert "nightly dump" in found.stderr
+    assert str(pid) in found.stderr
+    assert "a literal of a person" not in found.stderr + found.stdout
+    assert "not queueing for orders" in found.stdout
+
+
+def test_a_blocker_that_leaves_is_waited_for(own_tree, schema_trees, owner_environment, schema_server, schema):
+    result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))
+    tree = own_tree("ALTER TABLE orders ADD COLUMN note text", settings='tables = ("orders",)')
+    runner = None
+    with schema_server.connect(schema) as holder:
+        with holder.transaction():
+            holder.execute("LOCK TABLE orders IN ACCESS SHARE MODE")
+            holder.execute("SELECT pg_sleep(0.3)")
+            runner = subprocess.Popen(
+                [sys.executable, "-m", "migrations", "expand"], cwd=tree, text=True, stdout=subprocess.PIPE,
+                env={**BASE, **owner_environment, "APP_VERSION": "v2"},
+            )  # fmt: skip
+            while "not queueing" not in (line := runner.stdout.readline()):
+                assert line, "the runner ended before it said that it does not queue"
+        rest = runner.communicate(timeout=60)[0]
+    assert runner.returncode == 0
+    assert json.loads(rest.splitlines()[-1])["result"]["applied"] == ["e0002"]
+
+
+def test_a_prepared_transaction_is_named_too(own_tree, schema_trees, owner_environment, schema_server, schema):
+    result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))
+    tree = own_tree("ALTER TABLE orders ADD COLUMN note text", settings='tables = ("orders",)')
+    with schema_server.connect(schema) as holder:
+        holder.execute("BEGIN")
+        holder.execute("LOCK TABLE orders IN ACCESS SHARE MODE")
+        holder.execute(f"PREPARE TRANSACTION '{schema}'")
+        try:
+            holder.execute("SELECT pg_sleep(0.3)")
+            found = migrate(tree, {**owner_environment, "MIGRATION_LOCK_BUDGET_SECONDS": "1"}, "expand", "v2")
+        finally:
+            holder.execute(f"ROLLBACK PREPARED '{schema}'")
+    assert found.returncode == 4
+    assert "a prepared transaction" in found.stderr
+
+
+def test_a_revision_that_names_no_table_still_never_waits_long(
+    own_tree, schema_trees, owner_environment, schema_server, schema
+):
+    result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))
+    tree = own_tree("ALTER TABLE orders ADD COLUMN note text")
+    with schema_server.connect(schema) as holder, holder.transaction():
+        holder.execute("LOCK TABLE orders IN ACCESS SHARE MODE")
+        found = migrate(tree, {**owner_environment, "MIGRATION_LOCK_BUDGET_SECONDS": "1"}, "expand", "v2")
+    assert found.returncode == 4
+    assert "lock not obtained in try 1" in found.stdout
+
+
+def test_another_runner_is_waited_for_and_then_named(schema_trees, owner_environment, schema_server, schema):
+    from migrations import locks
+
+    with schema_server.connect(schema) as other:
+        other.execute("SET application_name = 'bluegreen-migrations v9'")
+        pid = other.info.backend_pid
+        other.execute("SELECT pg_advisory_lock(%s)", (locks._SESSION_LOCK,))
+        found = migrate(schema_trees["v1"], {**owner_environment, "MIGRATION_RUNNER_WAIT_SECONDS": "1"}, "expand", "v1")
+    assert found.returncode == 5
+    assert f"process {pid} (bluegreen-migrations v9)" in found.stderr
+    assert result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))["applied"] == ["e0001"]
+
+
+def test_a_killed_runner_leaves_no_lock_and_nothing_half_done(own_tree, owner_environment, schema_server, schema):
+    tree = own_tree("CREATE TABLE half AS SELECT pg_sleep(60)", settings='statement_timeout = "5min"')
+    runner = subprocess.Popen(
+        [sys.executable, "-m", "migrations", "expand"], cwd=tree, stdout=subprocess.DEVNULL,
+        env={**BASE, **owner_environment, "APP_VERSION": "v2"},
+    )  # fmt: skip
+    with schema_server.connect(schema) as looker:
+        sleeping = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE TABLE half%' AND state = 'active'"
+        while not looker.execute(sleeping).fetchone():
+            assert runner.poll() is None
+        os.kill(runner.pid, signal.SIGKILL)
+        runner.wait()
+    good = own_tree("CREATE TABLE half (id int)")
+    assert result_of(migrate(good, owner_environment, "expand", "v3"))["applied"] == ["e0002"]
+
+
+def test_a_database_that_is_still_starting_is_waited_for(schema_trees, schema_server, schema):
+    """Connections are refused at first, as by a database that is not there yet."""
+    with schema_server.connect("postgres") as admin:
+        admin.execute(f'ALTER DATABASE "{schema}" CONNECTION LIMIT 0')
+        admin.execute("CREATE ROLE starter LOGIN PASSWORD 'p'")
+        try:
+            environment = {**schema_server.environment(schema, "starter", "p")}
+            runner = subprocess.Popen(
+                [sys.executable, "-m", "migrations", "check"], cwd=schema_trees["v1"], text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**BASE, **environment, "APP_VERSION": "v1"},
+            )  # fmt: skip
+            assert "waiting for the database" in runner.stdout.readline()
+            admin.execute(f'ALTER DATABASE "{schema}" CONNECTION LIMIT -1')
+            runner.communicate(timeout=60)
+            assert runner.returncode == 10
+        finally:
+            admin.execute("DROP ROLE starter")
+
+
+def test_readers_never_wait_long_while_the_table_is_held(
+    own_tree, schema_trees, owner_environment, schema_server, schema
+):
+    """Plain Alembic would make every reader wait behind it; here a reader with a 1 s limit never runs into it."""
+    result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))
+    tree = own_tree("ALTER TABLE orders ADD COLUMN note text", settings='tables = ("orders",)')
+    stop = threading.Event()
+    refused = []
+
+    def read():
+        with schema_server.connect(schema) as reader:
+            reader.execute("SET lock_timeout = '1s'")
+            while not stop.is_set():
+                try:
+                    reader.execute("SELECT count(*) FROM orders")
+                except psycopg.errors.LockNotAvailable:
+                    refused.append(1)
+
+    thread = threading.Thread(target=read)
+    with schema_server.connect(schema) as holder, holder.transaction():
+        holder.execute("LOCK TABLE orders IN ACCESS SHARE MODE")
+        thread.start()
+        try:
+            found = migrate(tree, {**owner_environment, "MIGRATION_LOCK_BUDGET_SECONDS": "2"}, "expand", "v2")
+        finally:
+            stop.set()
+            thread.join()
+    assert found.returncode == 4
+    assert refused == []

@@ -1,0 +1,114 @@
+"""The revisions of a tree, and the rule, without a database."""
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from migrations import rule
+from migrations.errors import BadTreeError
+from migrations.rule import Applied, Known
+from migrations.tree import read_tree
+from rehearsal.trees import TREES
+from tests.support.trees_on_disk import BASE
+
+
+def write(folder, phase, name, down, extra=""):
+    target = folder / phase
+    target.mkdir(exist_ok=True)
+    (target / f"{name}.py").write_text(f"revision = {name!r}\ndown_revision = {down!r}\n{extra}\n")
+
+
+def test_order_is_by_what_follows_what_and_not_by_file_name(tmp_path):
+    write(tmp_path, "expand", "z", None)
+    write(tmp_path, "expand", "a", "z")
+    write(tmp_path, "expand", "m", "a", 'tables = ("orders",)\ndepends_on = "z"')
+    tree = read_tree(tmp_path)
+    assert [each.revision for each in tree.expand] == ["z", "a", "m"]
+    assert tree.expand[2].settings["tables"] == ("orders",)
+    assert tree.expand[2].depends_on == ("z",)
+    assert tree.contract == ()
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        ([("a", None), ("b", "a"), ("c", "a")], "two heads, b and c both follow a"),
+        ([("a", None), ("b", None)], "two heads, a and b both follow the start"),
+        ([("a", None), ("b", "gone")], "b.py follows gone"),
+        ([("a", "b"), ("b", "a")], "which is not before it"),
+    ],
+)
+def test_a_tree_that_is_not_one_line_is_refused(tmp_path, files, named):
+    for name, down in files:
+        write(tmp_path, "expand", name, down)
+    with pytest.raises(BadTreeError, match=named):
+        read_tree(tmp_path)
+
+
+def test_other_mistakes_are_named(tmp_path):
+    write(tmp_path, "expand", "a", None)
+    write(tmp_path, "contract", "a", None)
+    with pytest.raises(BadTreeError, match="a is in two files"):
+        read_tree(tmp_path)
+    write(tmp_path, "contract", "a", None, 'revision = "c"\ndepends_on = ("nowhere",)')
+    with pytest.raises(BadTreeError, match="depends on nowhere"):
+        read_tree(tmp_path)
+    (tmp_path / "contract" / "a.py").write_text("revision = ")
+    with pytest.raises(BadTreeError, match=r"contract/a\.py is not Python"):
+        read_tree(tmp_path)
+    (tmp_path / "contract" / "a.py").write_text("x = 1")
+    with pytest.raises(BadTreeError, match="expected one"):
+        read_tree(tmp_path)
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_alembic_sees_the_same_tree(schema_trees, name):
+    """Our reading of the files and Alembic's own agree, for every version."""
+    program = (
+        "from migrations.runner import script_directory; from migrations.tree import read_tree; t = read_tree()\n"
+        "s = script_directory()\n"
+        "ours = {r.revision for r in (*t.expand, *t.contract)}\n"
+        "assert ours == {r.revision for r in s.walk_revisions()}, ours\n"
+        "for phase in ('expand', 'contract'):\n"
+        "    head = [r.revision for r in t.phase(phase)][-1:]\n"
+        "    assert head == [h for h in s.get_heads() if phase in s.get_revision(h).branch_labels], (phase, head)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=schema_trees[name], env=BASE, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_service_loads_neither_alembic_nor_sqlalchemy(schema_trees):
+    program = "import sys, app.server; print(sorted({'alembic', 'sqlalchemy'} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=schema_trees["v1"], env=BASE, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+names = st.frozensets(st.sampled_from(["c1", "c2", "c3", "c4"]))
+
+
+@given(known=names, applied=names)
+def test_servable_means_every_applied_contract_is_known(tmp_path_factory, known, applied):
+    folder = tmp_path_factory.mktemp("tree")
+    down = None
+    for name in sorted(known):
+        write(folder, "contract", name, down)
+        down = name
+    tree = read_tree(folder)
+    state = Applied(expand=frozenset({"e-unknown"}), contract=applied)
+    assert (rule.unknown_contracts(tree, state) == []) == (applied <= known)
+    assert (rule.reason_not_servable(tree, state) is None) == (applied <= known)
+
+
+@given(applied=names, versions=st.lists(names))
+def test_the_oldest_able_is_the_first_that_knows_all(applied, versions):
+    known = [Known(version=f"v{at}", contract=each) for at, each in enumerate(versions)]
+    found = rule.oldest_able(applied=Applied(expand=frozenset(), contract=applied), versions=known)
+    able = [each.version for each in known if applied <= each.contract]
+    assert found == (able[0] if able else None)
