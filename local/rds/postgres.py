@@ -142,6 +142,7 @@ class Postgres:
         """
         if self._process is None or self.process is None:
             return
+        self.process.send(signal.SIGCONT)  # one that a fault has stopped would not hear the next
         self.process.end(STOP_SECONDS, how)
         self._process.wait(STOP_SECONDS)
         records.forget(self.process)
