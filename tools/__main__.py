@@ -18,7 +18,10 @@ from .project import ROOT, STATE, ToolError, python
 def main(arguments: Sequence[str]) -> int:
     """Run one command. Returns the exit code."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is stopped, as on Ctrl-C
+    # A termination stops what was started, as Ctrl-C does. And a build server may start us with interrupts ignored,
+    # which everything started here would inherit.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     try:
         code: int = options.run(options)
     except ToolError as error:

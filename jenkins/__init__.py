@@ -1,0 +1,1 @@
+"""What the Jenkinsfile calls, and what checks the Jenkinsfile."""
