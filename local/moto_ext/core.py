@@ -6,11 +6,11 @@ import logging
 import time
 from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
 from local.calls import CallLog
 from local.faults import Fault, Faults, error_of
+from local.moto_ext.errors import aws_error
 from local.server import LOCK
 
 log = logging.getLogger(__name__)
@@ -87,5 +87,5 @@ def _handled(response: Any, original: Any) -> Answer:
 
 def _error(response: Any, code: str, message: str, status: int) -> Answer:
     """The error in the form that the service's protocol has for it."""
-    _, headers, body = response.serialized(ActionResult(ServiceException(code, message)))
+    _, headers, body = response.serialized(ActionResult(aws_error(code, message)))
     return status, {**headers, "status": str(status)}, body

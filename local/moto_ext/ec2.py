@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.ec2.models.route_tables import RouteBackend
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.models.subnets import SubnetBackend
 from moto.ec2.responses.security_groups import SecurityGroups
 from moto.elbv2.models import elbv2_backends
 from moto.rds.models import rds_backends
+
+from local.moto_ext.errors import aws_error
 
 
 def rule_descriptions() -> None:
@@ -35,11 +36,11 @@ def group_in_use() -> None:
         wanted = response._get_param("GroupId") or response._get_param("GroupName")
         group = backend.get_security_group_by_name_or_id(wanted)
         if group is not None and group.name == "default":
-            raise ServiceException(
+            raise aws_error(
                 "CannotDelete", f"the specified group: {group.id} name: default cannot be deleted by a user"
             )
         if group is not None and (user := next(_users_of_group(backend, group.id), None)):
-            raise ServiceException("DependencyViolation", f"resource {group.id} has a dependent object: {user}")
+            raise aws_error("DependencyViolation", f"resource {group.id} has a dependent object: {user}")
         return original(response)
 
     SecurityGroups.delete_security_group = delete_security_group
@@ -52,7 +53,7 @@ def subnet_in_use() -> None:
     def delete_subnet(backend: Any, subnet_id: str) -> Any:
         if user := next(_users_of_subnet(backend, subnet_id), None):
             text = f"The subnet '{subnet_id}' has dependencies and cannot be deleted: {user}"
-            raise ServiceException("DependencyViolation", text)
+            raise aws_error("DependencyViolation", text)
         return original(backend, subnet_id)
 
     SubnetBackend.delete_subnet = delete_subnet
@@ -69,7 +70,7 @@ def gateway_attached() -> None:
         groups = [one.id for one in backend.groups[vpc_id].values() if one.name != "default"]
         if left := attached + groups:
             text = f"The vpc '{vpc_id}' has dependencies and cannot be deleted: {left[0]}"
-            raise ServiceException("DependencyViolation", text)
+            raise aws_error("DependencyViolation", text)
         return original(backend, vpc_id)
 
     VPCBackend.delete_vpc = delete_vpc
@@ -83,12 +84,9 @@ def duplicate_routes() -> None:
         backend: Any, route_table_id: str, destination_cidr_block: str | None, *args: Any, **kwargs: Any
     ) -> Any:
         table = backend.get_route_table(route_table_id)
-        if any(
-            destination_cidr_block and one.destination_cidr_block == destination_cidr_block
-            for one in table.routes
-        ):
+        if any(destination_cidr_block and one.destination_cidr_block == destination_cidr_block for one in table.routes):
             text = f"The route identified by {destination_cidr_block} already exists."
-            raise ServiceException("RouteAlreadyExists", text)
+            raise aws_error("RouteAlreadyExists", text)
         return original(backend, route_table_id, destination_cidr_block, *args, **kwargs)
 
     RouteBackend.create_route = create_route

@@ -6,10 +6,11 @@ import secrets
 import string
 from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.rds.models import DBCluster, DBInstance, DBParameterGroup, RDSBackend
 from moto.rds.responses import RDSResponse
+
+from local.moto_ext.errors import aws_error
 
 RESOURCE_ID = string.ascii_uppercase + string.digits
 MIN_ZONES = 2
@@ -73,7 +74,7 @@ def groups_in_use() -> None:
             group = getattr(one, "db_subnet_group", None)
             if group is not None and group.name == subnet_name.lower():
                 text = f"Cannot delete the subnet group '{subnet_name}' because at least one database instance: "
-                raise ServiceException(
+                raise aws_error(
                     "InvalidDBSubnetGroupStateFault", f"{text}{one.db_instance_identifier} is still using it."
                 )
         return subnets(backend, subnet_name)
@@ -82,7 +83,7 @@ def groups_in_use() -> None:
         for one in backend.databases.values():
             if (one.db_parameter_group_name or "").lower() == db_parameter_group_name.lower():
                 text = "One or more database instances are still members of this parameter group "
-                raise ServiceException(
+                raise aws_error(
                     "InvalidDBParameterGroupState", f"{text}{db_parameter_group_name}, so the group cannot be deleted"
                 )
         return parameters(backend, db_parameter_group_name)
@@ -98,7 +99,7 @@ def subnet_group_zones() -> None:
     def create_subnet_group(backend: Any, subnet_name: str, description: str, subnets: Any, tags: Any) -> Any:
         zones = sorted({subnet.availability_zone for subnet in subnets})
         if len(zones) < MIN_ZONES:
-            raise ServiceException(
+            raise aws_error(
                 "DBSubnetGroupDoesNotCoverEnoughAZs",
                 "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ coverage: "
                 f"{', '.join(zones)}. Add subnets to cover at least {MIN_ZONES} AZs.",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.secretsmanager.models import SecretsManagerBackend
+
+from local.moto_ext.errors import aws_error
 
 
 def rotation_needs_a_function() -> None:
@@ -17,7 +18,7 @@ def rotation_needs_a_function() -> None:
         function = kwargs.get("rotation_lambda_arn")
         secret = backend.secrets.get(secret_id)
         if not function and not (secret and (secret.owning_service or secret.rotation_lambda_arn)):
-            raise ServiceException(
+            raise aws_error(
                 "InvalidRequestException", "No Lambda rotation function ARN is associated with this secret."
             )
         return original(backend, secret_id, *args, **kwargs)

@@ -11,12 +11,12 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from moto.core.exceptions import ServiceException
 from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
 from moto.rds.responses import RDSResponse
 from moto.secretsmanager.models import SecretsManagerBackend
 
 from local.addresses import NoFreeAddress
+from local.moto_ext.errors import aws_error
 from local.rds import refusals
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _create(databases: Databases, original: Callable[..., Any], backend: Any, gi
         databases.create(instance, distribution)
     except NoFreeAddress as error:
         backend.databases.pop(instance.db_instance_identifier)
-        raise ServiceException("InsufficientDBInstanceCapacity", str(error)) from None
+        raise aws_error("InsufficientDBInstanceCapacity", str(error)) from None
     return instance
 
 

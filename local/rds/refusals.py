@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.ec2.models import ec2_backends
 
+from local.moto_ext.errors import aws_error
 from local.rds.binaries import Distribution, distributions
 from local.rds.parameters import is_static, known
 
@@ -28,7 +28,7 @@ def create(backend: Any, given: Json) -> Distribution:
     """Check CreateDBInstance for PostgreSQL; the distribution that will serve it.
 
     Raises:
-        ServiceException: what AWS would refuse.
+        Exception: (of AWS) what AWS would refuse.
     """
     for name in ("db_instance_class", "master_username", "allocated_storage"):
         if not given.get(name):
@@ -52,7 +52,7 @@ def distribution_for(version: str) -> Distribution:
     """The PostgreSQL for an engine version: that major one, else the next newer that is at hand.
 
     Raises:
-        ServiceException: newer than all that are at hand, or no version at all.
+        Exception: (of AWS) newer than all that are at hand, or no version at all.
     """
     newest = distributions()[0]
     if not version:
@@ -77,7 +77,7 @@ def password(text: str) -> None:
     """Check a master password.
 
     Raises:
-        ServiceException: too short, too long, or with a character that RDS does not take.
+        Exception: (of AWS) too short, too long, or with a character that RDS does not take.
     """
     start = "The parameter MasterUserPassword is not a valid password"
     if len(text) not in PASSWORD_LENGTH:
@@ -90,7 +90,7 @@ def modify(instance: Any, given: Json) -> None:
     """Check ModifyDBInstance.
 
     Raises:
-        ServiceException: what AWS would refuse, or what the embedded AWS does not do.
+        Exception: (of AWS) what AWS would refuse, or what the embedded AWS does not do.
     """
     if new := given.get("master_user_password"):
         if instance.manage_master_user_password and given.get("manage_master_user_password") is not False:
@@ -111,10 +111,10 @@ def state(instance: Any, *expected: str) -> None:
     """Check that an instance is in one of these states.
 
     Raises:
-        ServiceException: it is not.
+        Exception: (of AWS) it is not.
     """
     if instance.status not in expected:
-        raise ServiceException(
+        raise aws_error(
             "InvalidDBInstanceState",
             f"Database instance {instance.db_instance_identifier} is not in {' or '.join(expected)} state; "
             f"it is {instance.status}.",
@@ -125,7 +125,7 @@ def delete(given: Json) -> None:
     """Check the final snapshot of DeleteDBInstance.
 
     Raises:
-        ServiceException: neither a name nor `SkipFinalSnapshot`, or both.
+        Exception: (of AWS) neither a name nor `SkipFinalSnapshot`, or both.
     """
     name, skip = given.get("final_db_snapshot_identifier"), given.get("skip_final_snapshot")
     if skip and name:
@@ -138,7 +138,7 @@ def parameters(family: str, new: list[Json]) -> None:
     """Check ModifyDBParameterGroup for a family of PostgreSQL.
 
     Raises:
-        ServiceException: an unknown parameter, or a static one that should apply at once.
+        Exception: (of AWS) an unknown parameter, or a static one that should apply at once.
     """
     distribution = distribution_for(family.removeprefix("postgres"))
     for one in new:
@@ -190,23 +190,23 @@ def _check_groups(backend: Any, given: Json) -> None:
         vpcs.add(group.vpc_id)
     subnets = backend.subnet_groups.get(given.get("db_subnet_group_name") or "")
     if subnets is not None and vpcs - {subnets.vpc_id}:
-        raise ServiceException(
+        raise aws_error(
             "InvalidVPCNetworkStateFault",
             "The DB instance and EC2 security group are in different VPCs. "
             f"The DB instance is in {subnets.vpc_id} and the EC2 security group is in {', '.join(sorted(vpcs))}",
         )
 
 
-def invalid(text: str) -> ServiceException:
+def invalid(text: str) -> Exception:
     """A value that RDS does not take."""
-    return ServiceException("InvalidParameterValue", text)
+    return aws_error("InvalidParameterValue", text)
 
 
-def combination(text: str) -> ServiceException:
+def combination(text: str) -> Exception:
     """Values that do not go together."""
-    return ServiceException("InvalidParameterCombination", text)
+    return aws_error("InvalidParameterCombination", text)
 
 
-def missing(parameter: str) -> ServiceException:
+def missing(parameter: str) -> Exception:
     """A parameter that has to be given."""
-    return ServiceException("MissingParameter", f"The request must contain the parameter {parameter}.")
+    return aws_error("MissingParameter", f"The request must contain the parameter {parameter}.")
