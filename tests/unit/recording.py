@@ -135,13 +135,22 @@ def _secret(value: Any) -> bool:
     return rpc._special_sig_key in fields or any(_secret(each) for each in fields.values())
 
 
+def _plain(value: Any) -> Any:
+    """The value with what is in secrets in their place."""
+    if rpc.is_rpc_secret(value):
+        return _plain(rpc.unwrap_rpc_secret(value))
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
 def _registration(request: Any, urn: str) -> Registration:
     return Registration(
         type=request.type,
         name=request.name,
         urn=urn,
         custom=request.custom,
-        inputs=rpc.deserialize_properties(request.object),
+        inputs=_plain(rpc.deserialize_properties(request.object)),
         parent=request.parent,
         provider=request.provider,
         providers=dict(request.providers),

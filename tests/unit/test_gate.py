@@ -1,0 +1,200 @@
+"""The order of a release is in the graph. Each test has a twin that takes the edge out, and must fail."""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import pytest
+
+from provider import resources
+from tests.unit.program import run_program
+from tests.unit.recording import Recording
+
+RUN, CAPACITY, SHIFT = "bluegreen:index:TaskRun", "bluegreen:index:ServiceCapacity", "bluegreen:index:TrafficShift"
+SERVICE, RULE = "aws:ecs/service:Service", "aws:lb/listenerRule:ListenerRule"
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return run_program(previous="retired")
+
+
+@contextlib.contextmanager
+def without_edge(kind: type[pulumi.Resource], name: str, dropped: str) -> Iterator[None]:
+    """The program with one entry missing from one resource's depends_on: the mistake that a test must notice."""
+    original: Callable[..., None] = kind.__init__
+
+    def init(self: pulumi.Resource, resource_name: str, *args: Any, **kwargs: Any) -> None:
+        for options in (*args, *kwargs.values()):
+            if resource_name == name and isinstance(options, pulumi.ResourceOptions):
+                kept = [each for each in options.depends_on or [] if each._name != dropped]
+                assert len(kept) < len(options.depends_on), f"{name} names no {dropped}"
+                options.depends_on = kept
+        original(self, resource_name, *args, **kwargs)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(kind, "__init__", init)
+    try:
+        yield
+    finally:
+        patch.undo()
+
+
+def shift_waits_for_the_migration(recording: Recording) -> None:
+    assert "schema-expand" in recording.needs(SHIFT, "cutover-shift")
+
+
+def shift_waits_for_the_smoke_test(recording: Recording) -> None:
+    assert "cutover-smoke" in recording.needs(SHIFT, "cutover-shift")
+
+
+def shift_waits_for_the_steady_target(recording: Recording) -> None:
+    assert "cutover-start" in recording.needs(SHIFT, "cutover-shift")
+
+
+def smoke_waits_for_the_steady_target(recording: Recording) -> None:
+    assert "cutover-start" in recording.needs(RUN, "cutover-smoke")
+
+
+def services_wait_for_the_migration(recording: Recording) -> None:
+    for color in ("blue", "green"):
+        assert "schema-expand" in recording.needs(SERVICE, f"{color}-service")
+
+
+def services_wait_for_the_rule(recording: Recording) -> None:
+    for color in ("blue", "green"):
+        assert "traffic-traffic" in recording.needs(SERVICE, f"{color}-service")
+
+
+def start_waits_for_the_service(recording: Recording) -> None:
+    for color in ("blue", "green"):
+        assert f"{color}-service" in recording.needs(CAPACITY, "cutover-start")
+
+
+def previous_waits_for_the_shift(recording: Recording) -> None:
+    assert "cutover-shift" in recording.needs(CAPACITY, "cutover-previous")
+
+
+def contract_waits_for_the_retirement(recording: Recording) -> None:
+    assert "cutover-previous" in recording.needs(RUN, "cutover-contract")
+
+
+def expand_waits_for_the_roles(recording: Recording) -> None:
+    assert "schema-roles" in recording.needs(RUN, "schema-expand")
+
+
+def runs_wait_for_the_way_to_the_database(recording: Recording) -> None:
+    for name in ("schema-roles", "schema-expand", "cutover-smoke", "cutover-contract"):
+        assert {"firewall-to-database", "firewall-from-tasks", "network-private"} <= recording.needs(RUN, name), name
+
+
+def runs_wait_for_their_rights(recording: Recording) -> None:
+    for name in ("schema-roles", "schema-expand", "cutover-smoke", "cutover-contract"):
+        assert {"roles-app-execution", "roles-migrate-execution"} <= recording.needs(RUN, name), name
+
+
+EDGES = [
+    (shift_waits_for_the_migration, resources.TrafficShift, "cutover-shift", "schema-expand"),
+    (shift_waits_for_the_smoke_test, resources.TrafficShift, "cutover-shift", "cutover-smoke"),
+    (shift_waits_for_the_steady_target, resources.TrafficShift, "cutover-shift", "cutover-start"),
+    (smoke_waits_for_the_steady_target, resources.TaskRun, "cutover-smoke", "cutover-start"),
+    (services_wait_for_the_migration, aws.ecs.Service, "green-service", "schema-expand"),
+    (services_wait_for_the_rule, aws.ecs.Service, "blue-service", "traffic-traffic"),
+    (start_waits_for_the_service, resources.ServiceCapacity, "cutover-start", "green-service"),
+    (previous_waits_for_the_shift, resources.ServiceCapacity, "cutover-previous", "cutover-shift"),
+    (contract_waits_for_the_retirement, resources.TaskRun, "cutover-contract", "cutover-previous"),
+    (expand_waits_for_the_roles, resources.TaskRun, "schema-expand", "schema-roles"),
+    (runs_wait_for_the_way_to_the_database, resources.TaskRun, "schema-expand", "firewall"),
+    (runs_wait_for_their_rights, resources.TaskRun, "schema-expand", "roles"),
+]
+NAMES = [edge[0].__name__ for edge in EDGES]
+
+
+@pytest.mark.parametrize("check", [edge[0] for edge in EDGES], ids=NAMES)
+def test_the_edge_is_there(recording: Recording, check: Callable[[Recording], None]) -> None:
+    check(recording)
+
+
+@pytest.mark.parametrize(("check", "kind", "name", "dropped"), EDGES, ids=NAMES)
+def test_its_absence_is_noticed(
+    check: Callable[[Recording], None], kind: type[pulumi.Resource], name: str, dropped: str
+) -> None:
+    with without_edge(kind, name, dropped):
+        damaged = run_program(previous="retired")
+    with pytest.raises(AssertionError):
+        check(damaged)
+
+
+def test_the_whole_order_is_one_chain(recording: Recording) -> None:
+    chain = [
+        recording.one(RULE, "traffic-traffic"),
+        recording.one("bluegreen:index:Release"),
+        recording.one("aws:ecs/taskDefinition:TaskDefinition", "green-tasks-migrate"),
+        recording.one(RUN, "schema-roles"),
+        recording.one(RUN, "schema-expand"),
+        recording.one(SERVICE, "green-service"),
+        recording.one(CAPACITY, "cutover-start"),
+        recording.one(RUN, "cutover-smoke"),
+        recording.one(SHIFT, "cutover-shift"),
+        recording.one(CAPACITY, "cutover-previous"),
+        recording.one(RUN, "cutover-contract"),
+    ]
+    for earlier, later in itertools.pairwise(chain):
+        assert recording.waits_for(later, earlier), f"{later.name} after {earlier.name}"
+        assert not recording.waits_for(earlier, later), f"{earlier.name} before {later.name}"
+
+
+def test_the_contract_runs_only_when_the_previous_version_is_retired() -> None:
+    assert {each.name for each in run_program(previous="warm").of(RUN)} == {
+        "schema-roles",
+        "schema-expand",
+        "cutover-smoke",
+    }
+
+
+def test_the_release_is_planned_from_the_live_rule(recording: Recording) -> None:
+    inputs = recording.one("bluegreen:index:Release").inputs
+    assert inputs["listenerRuleArn"].endswith("listener-rule/traffic-traffic")
+    assert set(inputs["targetGroupArns"]) == set(inputs["services"]) == {"blue", "green"}
+    assert (inputs["container"], inputs["previous"], inputs["desiredCount"]) == ("app", "retired", 2)
+
+
+def test_the_shift_gets_its_weights_from_the_plan_and_its_pace_from_the_settings() -> None:
+    inputs = run_program(steps=[25, 100], bakeSeconds=7, alarms=["errors"]).one(SHIFT).inputs
+    assert inputs["weights"] == {"blue": 0, "green": 100}
+    assert inputs["seenWeights"] == {"blue": 100, "green": 0}
+    assert (inputs["steps"], inputs["bakeSeconds"], inputs["alarms"], inputs["rollback"]) == (
+        [25, 100],
+        7,
+        ["errors"],
+        False,
+    )
+
+
+def test_migrations_run_in_the_image_that_is_to_be_released(recording: Recording) -> None:
+    expand = recording.one(RUN, "schema-expand").inputs
+    version = recording.one("bluegreen:index:Release").inputs["version"]
+    assert expand["color"] == "green"
+    assert expand["command"] == ["python", "-m", "migrations", "expand"]
+    assert expand["container"] == "migrate"
+    assert expand["trigger"] == f"{version}/expand/db-ABC/first"
+
+
+def test_roles_do_not_run_again_for_a_release(recording: Recording) -> None:
+    roles = recording.one(RUN, "schema-roles").inputs
+    assert (roles["color"], roles["trigger"]) == ("blue", "db-ABC/first")
+
+
+def test_the_smoke_test_goes_to_the_target_color_through_the_test_listener(recording: Recording) -> None:
+    smoke = recording.one(RUN, "cutover-smoke").inputs
+    assert smoke["environment"] == {"SMOKE_HEADER": "bluegreen-color: green", "SMOKE_URL": "http://lb.test:8081"}
+    assert smoke["command"] == ["python", "-m", "app.smoke"]
+    assert smoke["container"] == "app"
+
+
+def test_the_previous_color_keeps_what_the_plan_says(recording: Recording) -> None:
+    assert recording.one(CAPACITY, "cutover-start").inputs["color"] == "green"
+    assert recording.one(CAPACITY, "cutover-previous").inputs["color"] == "blue"
