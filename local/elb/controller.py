@@ -18,10 +18,12 @@ from typing import Any
 from local.addresses import Addresses, Pool
 from local.contracts import TargetHealth
 from local.elb import config, reader
+from local.elb.accesslog import AccessLog
 from local.elb.envoy import Envoy, EnvoyError
 from local.elb.model import Snapshot
 from local.elb.plane import Plane
 from local.elb.prober import Prober
+from local.elb.recorder import Recorder
 from local.elb.targets import Key, Registry
 from local.processes import Records
 from local.server import LOCK
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 START_SECONDS = 12.0
 TICK_SECONDS = 0.5
 LOOK_SECONDS = 0.05  # between the looks at a draining target
-RESTART_SECONDS = (0.2, 5.0)
+RESTART_SECONDS = (0.2, 5.0)  # after the first death or failure, and at most
 
 
 class LoadBalancing:
@@ -42,7 +44,9 @@ class LoadBalancing:
         self._envoy = Envoy(directory / "elb", Records(directory / "processes"))
         self._wake = threading.Event()
         self._keep = threading.Event()
-        self._up = threading.Event()
+        self._attempt = threading.Condition()
+        self._serving = False
+        self.failure: str | None = None  # why there is no Envoy although there should be
         self._stopping = threading.Event()
         self._wanted = False
         self._generation = 0
@@ -51,6 +55,8 @@ class LoadBalancing:
         self.targets = Registry(changed=self._changed)
         self._plane = Plane(self._envoy, self.targets.members)
         self._prober = Prober(self.targets)
+        log_file = AccessLog(self._envoy.access_log, lambda: self._envoy.post("/reopen_logs"))
+        self._recorder = Recorder(log_file, self.targets.members)
         self._threads = [
             threading.Thread(target=self._keeper, name="elb-envoy", daemon=True),
             threading.Thread(target=self._follow, name="elb-follow", daemon=True),
@@ -60,9 +66,10 @@ class LoadBalancing:
 
     def start(self) -> None:
         """Take over moto's load balancing and start the threads; Envoy starts with the first load balancer."""
-        from local.elb import moto_elb  # it patches moto, which must not happen by an import
+        from local.elb import moto_cloudwatch, moto_elb  # they patch moto, which must not happen by an import
 
         moto_elb.patch(self)
+        moto_cloudwatch.patch()
         self._prober.start()
         for thread in self._threads:
             thread.start()
@@ -77,6 +84,7 @@ class LoadBalancing:
             if thread.is_alive():
                 thread.join()
         self._envoy.stop()
+        self._recorder.close()
 
     @property
     def envoy_pid(self) -> int | None:
@@ -130,10 +138,10 @@ class LoadBalancing:
     def apply(self) -> None:
         """Make what the control plane says now true, and wait for it (bounded)."""
         snapshot, generation = self._read()
-        if self._wanted and not self._envoy.running:
-            self._up.clear()
-            self._keep.set()
-            self._up.wait(START_SECONDS)
+        if self._wanted and not self._serving:
+            with self._attempt:
+                self._keep.set()
+                self._attempt.wait_for(lambda: self._serving or self.failure, START_SECONDS)
         self._plane.apply(snapshot, generation)
         self._give_back(snapshot, generation)
         self._prober.sync()
@@ -156,50 +164,61 @@ class LoadBalancing:
     def _keeper(self) -> None:
         pause, most = RESTART_SECONDS
         while not self._stopping.is_set():
+            self._keep.wait(pause)
             self._keep.clear()
             try:
-                if self._wanted and not self._envoy.running:
-                    self._start_envoy()
-                elif not self._wanted and self._envoy.running:
-                    self._envoy.stop()
+                self._keep_envoy()
                 pause = RESTART_SECONDS[0]
             except (EnvoyError, OSError) as error:
                 log.error("no load balancer: %s", error)  # noqa: TRY400  (the message says all)
                 pause = min(pause * 2, most)
-            self._up.set()
-            self._keep.wait(pause)
+                self._attempted(str(error))
 
-    def _start_envoy(self) -> None:
-        code = self._envoy.exit_code
-        if code is not None:
-            log.error("Envoy ended with %d: %s; starting it again", code, self._envoy.last_line())
-        self._plane.restarted()
-        self._envoy.start(config.bootstrap(self._envoy.folder, self._envoy.admin))
-        log.info("Envoy runs, pid %s", self._envoy.pid)
+    def _keep_envoy(self) -> None:
+        if self._serving and not self._envoy.running:
+            self._serving = False
+            log.error("Envoy ended with %s: %s", self._envoy.exit_code, self._envoy.last_line())
+        if self._wanted and not self._serving and not self._stopping.is_set():
+            self._envoy.start(config.bootstrap(self._envoy.folder, self._envoy.admin))
+            log.info("Envoy runs, pid %s", self._envoy.pid)
+            self._plane.restarted()
+            self._attempted(None)
+        elif not self._wanted and self._serving:
+            self._serving = False
+            self._envoy.stop()
+
+    def _attempted(self, failure: str | None) -> None:
+        with self._attempt:
+            self._serving, self.failure = failure is None, failure
+            self._attempt.notify_all()
+        self._wake.set()
 
     def _follow(self) -> None:
-        due = 0.0
+        tick_due = look_due = 0.0
         while not self._stopping.is_set():
             draining = bool(self.targets.draining())
             woken = self._wake.wait(LOOK_SECONDS if draining else TICK_SECONDS)
             self._wake.clear()
             try:
-                if woken or time.monotonic() >= due:
-                    self._tick(woken)
-                    due = time.monotonic() + TICK_SECONDS
-                if draining and self.targets.look(self._busy()):
-                    self._wake.set()
+                if woken or time.monotonic() >= tick_due:
+                    self._tick()
+                    tick_due = time.monotonic() + TICK_SECONDS
+                if draining and time.monotonic() >= look_due:
+                    look_due = time.monotonic() + LOOK_SECONDS
+                    if self.targets.look(self._busy()):
+                        self._wake.set()
             except Exception:
                 log.exception("the load balancing skips one turn")
 
-    def _tick(self, woken: bool) -> None:
-        before = self._snapshot
+    def _tick(self) -> None:
         snapshot, generation = self._read()
-        if snapshot == before and woken:
-            self._plane.endpoints(snapshot)
-        elif snapshot != before or self._plane.problems:
+        if snapshot != self._plane.applied or not self._plane.complete:
             self._plane.apply(snapshot, generation)
+            self._give_back(snapshot, generation)
+        else:
+            self._plane.endpoints(snapshot)
         self._prober.sync()
+        self._recorder.turn(snapshot)
 
     def _busy(self) -> Any:
         """Whether a draining target may still have a request; as one look at Envoy's counters."""

@@ -120,8 +120,9 @@ def _load_balancer_arns(group: Any) -> list[str]:
 
 def _state(balancer: Any) -> dict[str, str]:
     """As moto's, and "active_impaired" with the reason when a listener cannot listen."""
-    problems = _ACTIVE[0].problems
+    problems, failure = _ACTIVE[0].problems, _ACTIVE[0].failure
     found = [problems[arn] for arn in list(balancer.listeners) if arn in problems]
+    found += [failure] if failure and balancer.listeners else []
     if found and balancer.state == "active":
         return {"Code": "active_impaired", "Reason": "; ".join(found)}
     return {"Code": balancer.state}

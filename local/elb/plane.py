@@ -11,6 +11,7 @@ import hashlib
 import http.client
 import json
 import logging
+import re
 import secrets
 import ssl
 import threading
@@ -33,6 +34,7 @@ Members = Callable[[str], Mapping[tuple[str, int], TargetHealth]]
 
 CONFIRM_SECONDS = 1.0
 PROBE_SECONDS = 0.5
+VERSION_DIGITS = 16
 ROUTE_TYPE = f"{config.TYPE}config.route.v3.RouteConfiguration"
 
 
@@ -45,7 +47,8 @@ class Plane:
         self._members = members
         self._token = secrets.token_hex(16)
         self._lock = threading.Lock()
-        self._applied = 0
+        self.applied = Snapshot()
+        self._generation = 0
         self._clusters: dict[str, Json] = {}
         self._listening: set[str] = set()
         self._folder: Path = envoy.folder
@@ -53,9 +56,9 @@ class Plane:
     def apply(self, snapshot: Snapshot, generation: int) -> None:
         """Write what has changed and wait until Envoy has it, at most about a second; then it is logged."""
         with self._lock:
-            if generation < self._applied:
+            if generation < self._generation:
                 return
-            self._applied = generation
+            self._generation, self.applied = generation, snapshot
             self._folder.mkdir(parents=True, exist_ok=True)
             wanted = self._wanted_clusters(snapshot)
             self._write_endpoints(snapshot)
@@ -65,6 +68,12 @@ class Plane:
             self._confirm(changed)
             self._write_clusters(wanted)
             self._forget(snapshot)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every listener listens, as far as is known."""
+        wanted = {entry.name for balancer in self.applied.balancers for entry in balancer.listeners}
+        return not self.problems and (wanted <= self._listening or not self._envoy.running)
 
     def restarted(self) -> None:
         """Envoy was started anew: it reads all files again and has yet to bind its ports."""
@@ -115,7 +124,7 @@ class Plane:
             return route_configuration(entry, lambda arn: names.get(arn, "unknown"), version, self._token)
 
         try:
-            version = hashlib.sha256(json.dumps(routes("")).encode()).hexdigest()[:16]
+            version = hashlib.sha256(json.dumps(routes("")).encode()).hexdigest()[:VERSION_DIGITS]
             written = self._envoy.write(f"rds-{entry.name}", [{"@type": ROUTE_TYPE, **routes(version)}])
         except NotModeledError as error:
             self.problems[entry.arn] = str(error)
@@ -134,7 +143,7 @@ class Plane:
     def _can_listen(self, balancer: Balancer, entry: Listener) -> bool:
         if entry.name in self._listening or not self._envoy.running:
             return True
-        problem = port_problem(balancer.address, entry.port)
+        problem = None if self._answers(balancer, entry) else port_problem(balancer.address, entry.port)
         if problem is None:
             self.problems.pop(entry.arn, None)
             return True
@@ -142,6 +151,13 @@ class Plane:
             log.error("listener %s does not listen: %s", entry.arn, problem)
         self.problems[entry.arn] = problem
         return False
+
+    def _answers(self, balancer: Balancer, entry: Listener) -> bool:
+        """Whether it is our own Envoy that has the port: one started anew has read its files already."""
+        try:
+            return bool(ask(balancer.address, entry, self._token))
+        except (OSError, http.client.HTTPException):
+            return False
 
     def _confirm(self, changed: list[tuple[Balancer, Listener, str]]) -> None:
         if not self._envoy.running:
@@ -176,7 +192,7 @@ class Plane:
 
 
 def ask(address: str, entry: Listener, token: str) -> str:
-    """Which configuration the worker of a listener has. Raises OSError when nobody listens."""
+    """Which configuration the worker of a listener has; empty when it is not ours. OSError when nobody listens."""
     port, headers = entry.port, {PROBE_HEADER: token}
     connection = http.client.HTTPConnection(address, port, timeout=PROBE_SECONDS)
     if entry.certificate:
@@ -185,7 +201,8 @@ def ask(address: str, entry: Listener, token: str) -> str:
         connection = http.client.HTTPSConnection(address, port, timeout=PROBE_SECONDS, context=context)
     try:
         connection.request("GET", "/", headers=headers)
-        return connection.getresponse().read().decode()
+        told = connection.getresponse().read(VERSION_DIGITS + 1).decode("latin-1")
+        return told if re.fullmatch(f"[0-9a-f]{{{VERSION_DIGITS}}}", told) else ""
     finally:
         connection.close()
 
