@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moto.core.exceptions import ServiceException
+from moto.ecs.exceptions import ECSException
 
 
 class StartFailure(Exception):  # noqa: N818  (ECS's word: a task that failed to start)
@@ -20,7 +20,7 @@ class StartFailure(Exception):  # noqa: N818  (ECS's word: a task that failed to
 
 def aws_error(code: str, message: str, **members: object) -> Exception:
     """An error that moto answers as `code`, with further members of its shape."""
-    error: Exception = ServiceException(code, message)
+    error: Exception = ECSException(code, message)
     for name, value in members.items():
         setattr(error, name, value)
     return error

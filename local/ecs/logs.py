@@ -78,8 +78,10 @@ class LogSink:
             self._add(self._rest)
             self._rest = b""
         events, self._events = self._events, []
-        if not events:
-            return
+        if events:
+            self._put(events)
+
+    def _put(self, events: list[dict[str, Any]]) -> None:
         stream = self._stream
         with server.LOCK:
             group = stream.backend.groups.get(stream.group)

@@ -96,7 +96,7 @@ class Task:
         order: counts up with creation; sorts tasks by age.
         targets: the target groups that it is registered in while it runs.
         changed: set when a container ended or somebody asked it to stop; its runner waits for that.
-        good, proven, sick: what the scheduler saw of its health (see `rollout.Member`).
+        good, proven, sick: what the scheduler saw of its health (see `rollout.Member`); success: it lasted.
         settled: the scheduler has taken note that it stopped.
     """
 
@@ -132,6 +132,7 @@ class Task:
     good: bool = False
     proven: bool = False
     sick: bool = False
+    success: bool = False
     settled: bool = False
     client_token: str | None = None
     asked: dict[str, Any] | None = None

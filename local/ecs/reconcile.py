@@ -10,7 +10,7 @@ from local.ecs import rollout, tasks
 from local.ecs.model import Deployment, Service, Target, Task, now
 from local.ecs.views import PENDING
 
-# A task that no target group vouches for counts once it has run so long: one that exits at its start never does.
+# A task counts as a success once it has run so long: one that answers a health check and then exits is none.
 SETTLE_SECONDS = 1.0
 SCHEDULER = "ServiceSchedulerInitiated"
 
@@ -61,8 +61,9 @@ class Look:
             task.good = len(states) == len(task.targets) and all(one.state == "healthy" for one in states)
         grace = float(self.service.settings.get("healthCheckGracePeriodSeconds") or 0)
         task.sick = age >= grace and any(one.state == "unhealthy" for one in states)
-        if task.good and not task.proven:
-            task.proven = True
+        task.proven = task.proven or task.good
+        if task.good and age >= SETTLE_SECONDS and not task.success:
+            task.success = True
             self.service.failures_in_a_row, self.service.start_not_before = 0, 0.0
             deployment = self._deployment(task)
             if deployment is not None:

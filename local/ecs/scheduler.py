@@ -66,16 +66,21 @@ class Scheduler:
         from local.ecs.api import patch  # it patches moto, which must not happen by an import
 
         self._sweep()
-        patch.apply(self)
         self.spawner.start()
         self.watcher.start()
         self._thread.start()
+        patch.apply(self)
 
     def stop(self) -> None:
-        """Stop every task (within seconds, whatever its stopTimeout) and all threads. Nothing is drained."""
+        """Stop every task (within seconds, whatever its stopTimeout) and all threads. Nothing is drained.
+
+        Harmless for one that was not started, or stopped before.
+        """
         from local.ecs.api import patch
 
         self._stopping.set()
+        if not self._thread.is_alive():
+            return
         self.wake()
         self._thread.join()
         with server.LOCK:

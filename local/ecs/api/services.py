@@ -62,6 +62,7 @@ def create_service(request: Request) -> dict[str, Any]:
     check_launch_type(given, cluster, definition)
     settings = {**DEFAULTS, **{key: given[key] for key in (*DEPLOYED, *KEPT, *CREATED) if given.get(key) is not None}}
     settings["deploymentConfiguration"] = _configuration(given.get("deploymentConfiguration"), {})
+    settings["networkConfiguration"] = _network(settings.get("networkConfiguration"))
     if role := settings.pop("role", None):
         settings["roleArn"] = role
     _check(request, settings, definition)
@@ -103,6 +104,7 @@ def update_service(request: Request) -> dict[str, Any]:
     settings["deploymentConfiguration"] = _configuration(
         given.get("deploymentConfiguration"), service.settings["deploymentConfiguration"]
     )
+    settings["networkConfiguration"] = _network(settings["networkConfiguration"])
     _check(request, settings, definition)
     anew = definition.arn != service.task_definition or any(
         settings.get(key) != service.settings.get(key) for key in DEPLOYED
@@ -235,6 +237,13 @@ def _configuration(given: Mapping[str, Any] | None, before: Mapping[str, Any]) -
             f"maximumPercent is {most} and minimumHealthyPercent is {least}; expected at least 100, and 0 to 100"
         )
     return merged
+
+
+def _network(given: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """A network configuration with its default filled in."""
+    if not given or "awsvpcConfiguration" not in given:
+        return given
+    return {"awsvpcConfiguration": {"assignPublicIp": "DISABLED", **given["awsvpcConfiguration"]}}
 
 
 def _desired(given: Mapping[str, Any], before: int) -> int:

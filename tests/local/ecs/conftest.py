@@ -100,7 +100,6 @@ class StubTargets:
     def __init__(self) -> None:
         self.answer: dict[str, str] = {}
         self.default = "healthy"
-        self.hold_drain = threading.Event()
         self.drain_held = False
         self.registered: set[tuple[str, str, int]] = set()
         self.events: list[tuple[str, str]] = []
@@ -119,7 +118,7 @@ class StubTargets:
         return TargetHealth(state=self.answer.get(address, self.default))
 
     def drained(self, group: str, address: str, port: int) -> bool:
-        if self.drain_held and not self.hold_drain.is_set():
+        if self.drain_held or (group, address, port) in self.registered:
             return False
         self.events.append(("drained", address))
         return True
@@ -128,10 +127,8 @@ class StubTargets:
 class Ecs:
     """The running thing, its clients, and the resources that most tests need."""
 
-    def __init__(
-        self, root: Path, endpoint: str, images: StubImages, targets: StubTargets, scheduler: Scheduler
-    ) -> None:
-        self.root, self.endpoint, self.images, self.targets, self.scheduler = root, endpoint, images, targets, scheduler
+    def __init__(self, root: Path, endpoint: str, images: StubImages, targets: StubTargets) -> None:
+        self.root, self.endpoint, self.images, self.targets = root, endpoint, images, targets
         self._clients: dict[str, object] = {}
         self._counter = itertools.count(1)
         self.image = images.add(f"{REGISTRY}/app:1")
@@ -224,9 +221,19 @@ class Ecs:
         if not arns:
             return []
         return [
-            {key: service[key] for key in ("serviceName", "deployments", "runningCount", "pendingCount", "events")}
+            (
+                service["serviceName"],
+                service["runningCount"],
+                [(one["status"], one["rolloutState"], one["failedTasks"]) for one in service["deployments"]],
+                [event["message"][:80] for event in service["events"][:8]],
+            )
             for service in self.ecs.describe_services(cluster="c", services=arns)["services"]
         ]
+
+    @staticmethod
+    def address(task) -> str:
+        details = {one["name"]: one["value"] for one in task["attachments"][0]["details"]}
+        return details["privateIPv4Address"]
 
     def stopped(self, arn: str):
         return self.until(lambda: (found := self.task(arn))["lastStatus"] == "STOPPED" and found, f"{arn} STOPPED")
@@ -241,6 +248,7 @@ class Ecs:
 
     def pid(self, arn: str) -> int:
         """The number of the process that a serving task runs as: it prints it."""
+        self.running(arn)
         line = self.until(lambda: next((one for one in self.lines(arn) if one.startswith("ready")), None), "ready")
         return int(line.split()[1])
 
@@ -292,11 +300,6 @@ class Ecs:
         return self.ecs.describe_tasks(cluster="c", tasks=arns)["tasks"] if arns else []
 
 
-def address_of(task) -> str:
-    details = {one["name"]: one["value"] for one in task["attachments"][0]["details"]}
-    return details["privateIPv4Address"]
-
-
 @pytest.fixture
 def aws(tmp_path):
     from moto.moto_api._internal.models import moto_api_backend
@@ -308,7 +311,9 @@ def aws(tmp_path):
     scheduler.start()
     server.start()
     try:
-        yield Ecs(tmp_path, server.endpoint, images, targets, scheduler)
+        made = Ecs(tmp_path, server.endpoint, images, targets)
+        made.scheduler = scheduler
+        yield made
     finally:
         scheduler.stop()
         server.stop()
