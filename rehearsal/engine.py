@@ -66,7 +66,6 @@ class Engine:
     environment: Mapping[str, str]
     logs: Path
     show: Show
-    _running: subprocess.Popen[str] | None = None
     _count: int = 0
 
     def init(self) -> None:
@@ -112,7 +111,7 @@ class Engine:
         outcome = Outcome(began=time.time(), log=log)
         follow = _Follow(outcome, self.show)
         with log.open("w", encoding="utf-8") as kept, log.with_suffix(".stderr").open("w", encoding="utf-8") as errors:
-            self._running = subprocess.Popen(  # noqa: S603  the CLI that tools/ found, with arguments of our own
+            process = subprocess.Popen(  # noqa: S603  the CLI that tools/ found, with arguments of our own
                 command,
                 cwd=self.project,
                 env=dict(self.environment),
@@ -122,13 +121,12 @@ class Engine:
                 text=True,
                 start_new_session=True,  # an interrupt reaches it through us, once
             )
-            try:
-                _pump(self._running, follow, kept)
-            except KeyboardInterrupt:
-                self._interrupt(self._running)
-                raise
-            finally:
-                self._running = None
+            with process:
+                try:
+                    _pump(process, follow, kept)
+                except KeyboardInterrupt:
+                    self._interrupt(process)
+                    raise
         outcome.seconds = time.time() - outcome.began
         if outcome.code and not outcome.errors:
             outcome.errors.append(_last(log.with_suffix(".stderr").read_text(encoding="utf-8")))
@@ -145,6 +143,7 @@ class Engine:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        drain.join(5)
 
 
 def _pump(process: subprocess.Popen[str], follow: _Follow, kept: IO[str]) -> None:

@@ -70,6 +70,8 @@ class Generator:
             raise LoadError(f"load: did not end within {_STOP_SECONDS} s of being told to") from error
         if self._reader:
             self._reader.join(5)
+        if process.stdout:
+            process.stdout.close()
         if code:
             lines = (self.folder / "load.stderr").read_text(encoding="utf-8").strip().splitlines()
             raise LoadError(f"load: exit code {code}: {lines[-1] if lines else 'no message'}")
