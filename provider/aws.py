@@ -31,6 +31,7 @@ QUICK_READ_SECONDS = 3.0  # for putting weights back, which has a bound of its o
 THROTTLE_SECONDS = 60.0
 CONNECTION_SECONDS = 8.0
 PAUSE_SECONDS = 0.2
+LONGEST_MESSAGE = 500  # characters of AWS's own message
 LONGEST_PAUSE_SECONDS = 5.0
 
 
@@ -134,7 +135,8 @@ def _judge(service: str, operation: str, error: Exception, *, safe: bool) -> tup
         found = error.response.get("Error", {})
         code = str(found.get("Code", "Unknown"))
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        refused = AwsError(code, f"AWS {service} {name}: {code}: {found.get('Message', '')}".rstrip(": "))
+        said = " ".join(str(found.get("Message", "")).split())[:LONGEST_MESSAGE]  # a proxy's error page has many lines
+        refused = AwsError(code, f"AWS {service} {name}: {code}: {said}".rstrip(": "))
         if code in THROTTLED or status in {429, 503}:
             return refused, THROTTLE_SECONDS
         return refused, CONNECTION_SECONDS if status >= 500 and safe else 0.0

@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import threading
 from dataclasses import dataclass, field
+from inspect import signature
 
 import boto3
 import pytest
@@ -120,7 +121,7 @@ class FakeAws:
         run_task, update_service = EC2ContainerServiceBackend.run_task, EC2ContainerServiceBackend.update_service
 
         def start(backend, *args, **more):
-            fake._called("run_task", more)
+            fake._called("run_task", signature(run_task).bind(backend, *args, **more).arguments)
             if fake.no_capacity:
                 return []
             with fake.lock:
@@ -130,13 +131,14 @@ class FakeAws:
                 return tasks
 
         def update(backend, props):
-            fake._called("update_service", props)
+            fake._called("update_service", dict(props))
+            forced = props.get("force_new_deployment")  # moto takes it out
             with fake.lock:
                 service = update_service(backend, props)
                 service.running_count = sum(
                     one.group == f"service:{service.name}" and one.status == "RUNNING" for one in fake._tasks()
                 )
-                if props.get("force_new_deployment"):
+                if forced:
                     service.deployments[0]["rolloutState"] = "IN_PROGRESS"
                 return service
 
@@ -244,7 +246,7 @@ class FakeAws:
         mine = [one for one in mine if one.status == "RUNNING"]
         if how == "crash" and service.desired_count and deployment["failedTasks"] < 3:
             task = self._service_task(service, arn)
-            self._end(task, 1, "EssentialContainerExited", "Essential container in task exited")
+            self._retire(service, task, 1, "EssentialContainerExited", "Essential container in task exited")
             deployment["failedTasks"] += 1
         if how == "good":
             for _ in range(service.desired_count - len(mine)):

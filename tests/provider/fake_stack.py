@@ -102,6 +102,7 @@ class Stack:
                 {
                     "name": container,
                     "image": f"repo@sha256:{version}",
+                    "memory": 512,  # moto's RunTask needs it, Fargate doesn't
                     "environment": [{"name": "APP_VERSION", "value": version}],
                     "logConfiguration": {"logDriver": "awslogs", "options": options},
                 }
@@ -141,6 +142,7 @@ class Stack:
             "service": "orders",
             "version": version,
             "image": f"repo@sha256:{version}",
+            "memory": 512,  # moto's RunTask needs it, Fargate doesn't
             "repository": self.name,
             "cluster": self.name,
             "services": self.services,

@@ -1,0 +1,145 @@
+"""`ServiceCapacity` over gRPC against the fake AWS."""
+
+import pytest
+
+from tests.provider.plugin_process import Error
+
+
+@pytest.fixture
+def idle(stack):
+    """Both services are there without tasks, as the program creates them."""
+    stack.serve("blue", "v1", 0)
+    stack.serve("green", "v2", 0)
+    return stack
+
+
+def bring(plugin, stack, color="green", count=2, **more):
+    inputs = plugin.checked("ServiceCapacity", stack.capacity(color, count, **more))
+    return inputs, plugin.create("ServiceCapacity", inputs)
+
+
+def test_it_sets_the_count_and_waits_until_all_are_healthy(plugin, idle, fake):
+    _, state = bring(plugin, idle)
+    found = fake.client("ecs").describe_services(cluster=idle.name, services=[f"{idle.name}-green"])["services"][0]
+    assert (found["desiredCount"], found["runningCount"]) == (2, 2)
+    assert state["runningCount"] == state["liveCount"] == 2
+    assert state["taskDefinition"] == idle.definitions["green"]
+    plugin.lines.wait_for("green to 2 tasks: steady")
+
+
+def test_a_count_that_is_there_makes_no_call(plugin, idle, fake):
+    bring(plugin, idle)
+    fake.calls.clear()
+    bring(plugin, idle)
+    assert fake.count("update_service") == 0
+
+
+def test_it_is_not_steady_before_the_targets_are_healthy(plugin, idle, fake):
+    fake.health["green"] = ("initial", "Elb.RegistrationInProgress")
+    call = plugin.begin("ServiceCapacity", plugin.checked("ServiceCapacity", idle.capacity()))
+    plugin.lines.wait_for("2 running, 0 of 2 healthy")
+    assert not call.done()
+    fake.health.clear()
+    assert plugin.finish(call)["runningCount"] == 2
+
+
+def test_down_to_nothing_waits_until_no_task_runs(plugin, idle, fake):
+    bring(plugin, idle)
+    bring(plugin, idle, count=0)
+    found = fake.client("ecs").describe_services(cluster=idle.name, services=[f"{idle.name}-green"])["services"][0]
+    assert (found["desiredCount"], found["runningCount"]) == (0, 0)
+
+
+def test_tasks_that_keep_stopping_end_the_wait_early_with_the_reason(plugin, idle, fake):
+    fake.service["green"] = "crash"
+    with pytest.raises(Error) as failed:
+        bring(plugin, idle)
+    assert "tasks have stopped" in failed.value.text
+    assert "EssentialContainerExited" in failed.value.text
+    assert "container app exited with code 1" in failed.value.text
+
+
+def test_old_crashes_do_not_count(plugin, idle, fake):
+    fake.service["green"] = "crash"
+    with pytest.raises(Error):
+        bring(plugin, idle)
+    fake.service.clear()
+    bring(plugin, idle)
+
+
+def test_a_failed_deployment_ends_the_wait(plugin, idle, fake):
+    fake.service["green"] = "stuck"
+    call = plugin.begin("ServiceCapacity", plugin.checked("ServiceCapacity", idle.capacity()))
+    plugin.lines.wait_for("0 running, 2 pending")
+    service_of(idle).deployments[0].update(rolloutState="FAILED", rolloutStateReason="circuit breaker was triggered")
+    with pytest.raises(Error, match="circuit breaker was triggered"):
+        plugin.finish(call)
+
+
+def test_a_deployment_that_had_failed_is_tried_again(plugin, idle, fake):
+    fake.service["green"] = "stuck"
+    idle.serve("green", "v2", 2)
+    service_of(idle).deployments[0].update(taskDefinition=idle.definitions["green"], rolloutState="FAILED")
+    fake.calls.clear()
+    call = plugin.begin("ServiceCapacity", plugin.checked("ServiceCapacity", idle.capacity()))
+    plugin.lines.wait_for("green to 2 tasks (from 2)")
+    assert fake.calls[0][1]["force_new_deployment"] is True
+    fake.service.clear()
+    plugin.finish(call)
+
+
+def service_of(stack):
+    from moto.ecs.models import ecs_backends
+
+    services = ecs_backends["123456789012"]["eu-west-1"].services
+    return next(one for one in services.values() if one.name == f"{stack.name}-green")
+
+
+def test_the_time_limit_says_what_is_missing_and_why(plugin, idle, fake):
+    fake.health["green"] = ("unhealthy", "Target.ResponseCodeMismatch")
+    with pytest.raises(Error) as failed:
+        bring(plugin, idle, timeoutSeconds=1)
+    assert "the time limit of 1 s is over" in failed.value.text
+    assert "is unhealthy: Target.ResponseCodeMismatch" in failed.value.text
+    assert "No weight was moved" in failed.value.text
+
+
+def test_cancel_ends_the_wait(plugin, idle, fake):
+    fake.service["green"] = "stuck"
+    call = plugin.begin("ServiceCapacity", plugin.checked("ServiceCapacity", idle.capacity()))
+    plugin.lines.wait_for("0 running, 2 pending")
+    plugin.cancel()
+    with pytest.raises(Error, match="green to 2 tasks: canceled after"):
+        plugin.finish(call)
+
+
+def test_another_task_definition_than_the_programs_is_refused(plugin, idle):
+    idle.definitions["green"] = idle.definitions["blue"]
+    with pytest.raises(Error, match="somebody changed it beside this program"):
+        bring(plugin, idle)
+
+
+def test_a_service_that_is_not_there_is_named(plugin, stack):
+    stack.define("blue", "v1")
+    stack.define("green", "v1")
+    with pytest.raises(Error, match=r"ECS service t.*-green of color green does not exist"):
+        bring(plugin, stack)
+
+
+def test_diff_sees_a_count_changed_by_hand_and_nothing_of_the_other_color(plugin, idle, fake):
+    inputs, state = bring(plugin, idle)
+    assert plugin.read("ServiceCapacity", inputs, state) == state
+    assert plugin.diff("ServiceCapacity", inputs, inputs, state) == []
+    definitions = {**idle.definitions, "blue": "arn:other:9"}
+    other = plugin.checked("ServiceCapacity", idle.capacity(taskDefinitions=definitions))
+    assert plugin.diff("ServiceCapacity", inputs, other, state) == []
+    fake.client("ecs").update_service(cluster=idle.name, service=f"{idle.name}-green", desiredCount=1)
+    read = plugin.read("ServiceCapacity", inputs, state)
+    assert plugin.diff("ServiceCapacity", inputs, inputs, read) == ["liveCount"]
+
+
+def test_another_task_definition_of_the_color_is_another_wait(plugin, idle):
+    inputs, state = bring(plugin, idle)
+    idle.define("green", "v3")
+    other = plugin.checked("ServiceCapacity", idle.capacity())
+    assert plugin.diff("ServiceCapacity", inputs, other, state) == ["taskDefinition"]

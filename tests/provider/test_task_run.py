@@ -1,0 +1,258 @@
+"""`TaskRun` over gRPC against the fake AWS."""
+
+import json
+
+import pytest
+
+from tests.provider.fake_aws import TaskScript
+from tests.provider.plugin_process import Error
+
+RESULT = json.dumps({"result": {"revision": "abc", "applied": ["abc"]}})
+
+
+@pytest.fixture
+def defined(stack):
+    stack.define("blue", "v1")
+    stack.define("green", "v2")
+    return stack
+
+
+def run(plugin, stack, *scripts, **more):
+    stack.fake.scripts = list(scripts)
+    return plugin.create("TaskRun", plugin.checked("TaskRun", stack.task(**more)))
+
+
+def fail(plugin, stack, *scripts, **more):
+    with pytest.raises(Error) as failed:
+        run(plugin, stack, *scripts, **more)
+    return failed.value
+
+
+def test_success_gives_exit_code_result_and_log_place(plugin, defined):
+    state = run(plugin, defined, TaskScript.ends(0, "upgrading", RESULT))
+    assert state["exitCode"] == 0
+    assert state["result"] == {"revision": "abc", "applied": ["abc"]}
+    assert state["logGroup"] == f"/{defined.name}/app"
+    assert state["logStream"] == f"blue/app/{state['taskArn'].rsplit('/', 1)[-1]}"
+    assert state["startedAt"]
+
+
+def test_it_says_its_phases_and_the_tasks_own_lines(plugin, defined):
+    script = TaskScript(lines=("upgrading", RESULT))
+    defined.fake.scripts = [script]
+    call = plugin.begin("TaskRun", plugin.checked("TaskRun", defined.task()))
+    plugin.lines.wait_for("expand: upgrading")  # while it runs, not only afterwards
+    script.release.set()
+    plugin.finish(call)
+    lines = plugin.lines.lasting()
+    for text in ("started, python -m migrations expand", "PROVISIONING", "RUNNING", "STOPPED", "expand: upgrading"):
+        assert any(text in line for line in lines), text
+
+
+def test_the_command_and_environment_reach_the_named_container(plugin, defined, fake):
+    run(plugin, defined, TaskScript.ends(0), environment={"B": "2", "A": "1"})
+    override = fake.calls[-1][1]["overrides"]["containerOverrides"][0]
+    assert override["name"] == "app"
+    assert override["command"] == ["python", "-m", "migrations", "expand"]
+    assert override["environment"] == [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
+
+
+def test_a_nonzero_exit_fails_and_keeps_the_task_in_state(plugin, defined):
+    failed = fail(plugin, defined, TaskScript.ends(3, "line one", "psycopg.errors.LockNotAvailable"))
+    assert "exited with code 3" in failed.text
+    assert "LockNotAvailable" in failed.text
+    assert f"log group /{defined.name}/app" in failed.text
+    assert failed.kept["taskArn"] in failed.text
+    assert failed.kept["exitCode"] == 3
+
+
+def test_a_task_that_never_ran_is_told_apart_from_one_that_failed(plugin, defined):
+    pull = "CannotPullContainerError: pull image manifest has been retried"
+    failed = fail(plugin, defined, TaskScript(exit_code=None, reason=pull, container_reason="CannotPullContainerError"))
+    assert "never started" in failed.text
+    assert pull in failed.text
+    assert "TaskFailedToStart" in failed.text
+    assert "exitCode" not in failed.kept
+
+
+def test_failures_of_run_task_are_read(plugin, defined, fake):
+    fake.no_capacity = True
+    failed = fail(plugin, defined, TaskScript.ends(0))
+    assert "ECS did not start the task" in failed.text
+    assert failed.kept is None
+
+
+def test_only_the_last_lines_are_in_the_message(plugin, defined):
+    failed = fail(plugin, defined, TaskScript.ends(1, *(f"line {n}" for n in range(40))))
+    assert "line 25" in failed.text
+    assert "line 24\n" not in failed.text
+
+
+def test_a_container_that_is_not_there_is_refused_before_anything_runs(plugin, defined, fake):
+    failed = fail(plugin, defined, TaskScript.ends(0), container="migrate")
+    assert "has no container 'migrate'; it has ['app']" in failed.text
+    assert fake.count("run_task") == 0
+
+
+def test_the_exit_code_of_the_named_container_counts_whatever_its_place(plugin, defined, fake):
+    """A sidecar that is listed first and ends with 0 must not hide the failure."""
+    script = TaskScript(exit_code=7)
+    fake.scripts = [script]
+    call = plugin.begin("TaskRun", plugin.checked("TaskRun", defined.task()))
+    plugin.lines.wait_for("RUNNING")
+    with fake.lock:
+        task, _, _ = next(iter(fake._running.values()))
+        sidecar = type("Sidecar", (), {})()
+        sidecar.__dict__.update(vars(task.containers[0]) | {"name": "logs", "exitCode": 0, "exit_code": 0})
+        own = task.containers[0]
+        task.containers = [own]
+        fake._end = lambda one, code, *more: (
+            type(fake)._end(fake, one, code, *more),
+            one.containers.insert(0, sidecar),
+        )
+        script.release.set()
+    try:
+        with pytest.raises(Error, match="container app exited with code 7"):
+            plugin.finish(call)
+    finally:
+        del fake._end
+
+
+def test_a_failed_run_differs_until_it_has_succeeded_also_after_a_refresh(plugin, defined):
+    inputs = plugin.checked("TaskRun", defined.task())
+    failed = fail(plugin, defined, TaskScript.ends(1))
+    read = plugin.read("TaskRun", inputs, failed.kept)  # the engine's own mark is gone after this
+    assert plugin.diff("TaskRun", inputs, inputs, read) == ["exitCode"]
+    defined.fake.scripts = [TaskScript.ends(0, RESULT)]
+    state = plugin.update("TaskRun", inputs, read)
+    assert state["taskArn"] != failed.kept["taskArn"]
+    assert plugin.diff("TaskRun", inputs, inputs, state) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        ({"trigger": "v2"}, True),
+        ({"command": ["true"]}, True),
+        ({"environment": {"A": "1"}}, True),
+        ({"color": "green"}, True),
+        ({"timeoutSeconds": 5}, False),
+        ({"subnets": ["subnet-1"]}, False),
+        ({"taskDefinitions": {"blue": "b:9", "green": "g:9"}}, False),
+    ],
+)
+def test_what_makes_it_run_again(plugin, defined, change, again):
+    inputs = plugin.checked("TaskRun", defined.task())
+    state = {**inputs, "exitCode": 0, "taskArn": "arn"}
+    other = plugin.checked("TaskRun", defined.task(**change))
+    assert bool(plugin.diff("TaskRun", inputs, other, state)) is again
+
+
+def test_a_preview_runs_nothing(plugin, defined, fake):
+    plugin.create("TaskRun", plugin.checked("TaskRun", defined.task()), preview=True)
+    assert fake.count("run_task") == 0
+
+
+def start_like_a_killed_run(plugin, defined, script):
+    """A run whose plugin is gone: the task is there, and no state knows it."""
+    defined.fake.scripts = [script]
+    call = plugin.begin("TaskRun", plugin.checked("TaskRun", defined.task()))
+    plugin.lines.wait_for("RUNNING")
+    plugin.used_up = True
+    plugin.process.kill()
+    with pytest.raises(Error):
+        plugin.finish(call)
+
+
+def test_a_running_task_of_a_killed_run_is_taken_over(plugin, plugins, defined, fake):
+    script = TaskScript(lines=(RESULT,))
+    start_like_a_killed_run(plugin, defined, script)
+    again = second(plugins, fake)
+    call = again.begin("TaskRun", again.checked("TaskRun", defined.task()))
+    again.lines.wait_for("taking over task")
+    script.release.set()
+    assert again.finish(call)["exitCode"] == 0
+    assert fake.count("run_task") == 1
+
+
+def second(plugins, fake):
+    running, kept = plugins
+    from tests.provider.plugin_process import PluginProcess
+
+    running.close()
+    kept.append(running.enter_context(PluginProcess(fake.endpoint)))
+    return kept[-1]
+
+
+def test_a_task_that_succeeded_while_nobody_watched_is_taken_over(plugin, plugins, defined, fake):
+    script = TaskScript(lines=(RESULT,))
+    start_like_a_killed_run(plugin, defined, script)
+    ended(fake, script)
+    again = second(plugins, fake)
+    state = again.create("TaskRun", again.checked("TaskRun", defined.task()))
+    assert state["result"]["revision"] == "abc"
+    assert fake.count("run_task") == 1
+
+
+def test_a_task_that_failed_while_nobody_watched_is_not(plugin, plugins, defined, fake):
+    script = TaskScript(exit_code=1)
+    start_like_a_killed_run(plugin, defined, script)
+    ended(fake, script)
+    fake.scripts = [TaskScript.ends(0, RESULT)]
+    again = second(plugins, fake)
+    assert again.create("TaskRun", again.checked("TaskRun", defined.task()))["exitCode"] == 0
+    assert fake.count("run_task") == 2
+
+
+def ended(fake, script):
+    import threading
+
+    script.release.set()
+    pause = threading.Event()
+    for _ in range(200):
+        if not fake._running:
+            return
+        pause.wait(0.02)
+    raise AssertionError("still running")
+
+
+def test_another_trigger_takes_nothing_over(plugin, plugins, defined, fake):
+    script = TaskScript(lines=(RESULT,))
+    start_like_a_killed_run(plugin, defined, script)
+    fake.scripts = [TaskScript.ends(0, RESULT)]
+    again = second(plugins, fake)
+    again.create("TaskRun", again.checked("TaskRun", defined.task("v2")))
+    assert fake.count("run_task") == 2
+    ended(fake, script)
+
+
+def test_an_old_success_of_the_same_trigger_is_not_taken_for_a_new_run(plugin, defined, fake):
+    """v1 checked, v2 expanded, v1 checked again: the first answer may be wrong by now."""
+    fake.scripts = [TaskScript.ends(0, RESULT)]
+    one = plugin.checked("TaskRun", defined.task("v1"))
+    two = plugin.checked("TaskRun", defined.task("v2"))
+    state = plugin.create("TaskRun", one)
+    state = plugin.update("TaskRun", two, state, one)
+    third = plugin.update("TaskRun", one, state, two)
+    assert fake.count("run_task") == 3
+    assert third["taskArn"] not in {state["taskArn"]}
+
+
+def test_cancel_stops_the_task_and_says_so(plugin, defined, fake):
+    fake.scripts = [TaskScript()]
+    call = plugin.begin("TaskRun", plugin.checked("TaskRun", defined.task()))
+    plugin.lines.wait_for("RUNNING")
+    plugin.cancel()
+    with pytest.raises(Error) as failed:
+        plugin.finish(call)
+    assert "is stopped: canceled after" in failed.value.text
+    assert failed.value.kept["taskArn"]
+    assert fake.count("stop_task") == 1
+
+
+def test_the_time_limit_stops_the_task(plugin, defined, fake):
+    fake.scripts = [TaskScript()]
+    inputs = plugin.checked("TaskRun", defined.task(timeoutSeconds=1))
+    with pytest.raises(Error, match="is stopped: the time limit of 1 s is over"):
+        plugin.create("TaskRun", inputs)
+    assert fake.count("stop_task") == 1
