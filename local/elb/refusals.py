@@ -208,7 +208,7 @@ def _expressible(conditions: list[Json], actions: list[Json]) -> None:
     backend_free = [one for one in actions if one["Type"] in {"redirect", "fixed-response"}]
     action = reader.action(backend_free[-1]) if backend_free else reader.forward({"TargetGroupArn": "none"})
     try:
-        rule_routes(Rule(arn="", priority=1, conditions=tuple(conditions), action=action), str)
+        rule_routes(Rule(arn="", priority=1, conditions=tuple(conditions), action=action), str, 80)
     except NotModeledError as error:
         raise ValidationError(str(error)) from None
 

@@ -35,7 +35,7 @@ def route_configuration(listener: Listener, cluster: ClusterName, version: str, 
         "match": {"prefix": "/", "headers": [_exact(PROBE_HEADER, token)]},
         "direct_response": {"status": 200, "body": {"inline_string": version}},
     }
-    routes = [route for rule in listener.rules for route in rule_routes(rule, cluster)]
+    routes = [route for rule in listener.rules for route in rule_routes(rule, cluster, listener.port)]
     return {
         "name": listener.name,
         "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [probe, *routes]}],
@@ -45,12 +45,12 @@ def route_configuration(listener: Listener, cluster: ClusterName, version: str, 
     }
 
 
-def rule_routes(rule: Rule, cluster: ClusterName) -> list[Json]:
-    """The routes of one rule, in the order in which they must be tried."""
+def rule_routes(rule: Rule, cluster: ClusterName, port: int) -> list[Json]:
+    """The routes of one rule of a listener on this port, in the order in which they must be tried."""
     match = rule_match(rule.conditions)
     if isinstance(rule.action, Forward):
         return _forward(rule.action, match, cluster)
-    return [{"name": _kind(rule.action), "match": match, **_answer(rule.action)}]
+    return [{"name": _kind(rule.action), "match": match, **_answer(rule.action, port)}]
 
 
 def rule_match(conditions: tuple[Mapping[str, Any], ...]) -> Json:
@@ -123,9 +123,9 @@ def _kind(action: Action) -> str:
     return "fixed-response" if isinstance(action, FixedResponse) else "redirect"
 
 
-def _answer(action: FixedResponse | Redirect) -> Json:
+def _answer(action: FixedResponse | Redirect, port: int) -> Json:
     if isinstance(action, Redirect):
-        return {"redirect": redirect(action)}
+        return {"redirect": redirect(action, port)}
     answer: Json = {"direct_response": {"status": action.status}}
     if action.body:
         answer["direct_response"]["body"] = {"inline_string": action.body}
@@ -133,7 +133,7 @@ def _answer(action: FixedResponse | Redirect) -> Json:
     return answer
 
 
-def redirect(action: Redirect) -> Json:
+def redirect(action: Redirect, port: int) -> Json:
     """A redirect as Envoy describes it. Raises NotModeledError for templates it has no words for."""
     out: Json = {"response_code": "MOVED_PERMANENTLY" if action.status == 301 else "FOUND"}
     if action.protocol != "#{protocol}":
@@ -142,6 +142,8 @@ def redirect(action: Redirect) -> Json:
         out["host_redirect"] = _plain(action.host, "host")
     if action.port != "#{port}":
         out["port_redirect"] = int(_plain(action.port, "port"))
+    elif "host_redirect" in out:
+        out["port_redirect"] = port  # Envoy would drop it with the host
     return {**out, **_redirect_path(action)}
 
 

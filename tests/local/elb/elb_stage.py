@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,7 +33,7 @@ class _Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.answer(self)
 
-    do_POST = do_GET  # noqa: N815  (http.server names it)
+    do_POST = do_DELETE = do_GET  # noqa: N815  (http.server names it)
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -64,7 +65,8 @@ class Site(ThreadingHTTPServer):
             self.started.release()
             self.release.wait(20)
         if request.path == "/reset":
-            request.connection.close()
+            request.connection.shutdown(socket.SHUT_RDWR)
+            request.close_connection = True
             return
         body = self.name.encode()
         request.send_response(status)

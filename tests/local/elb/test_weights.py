@@ -2,23 +2,149 @@
 
 from __future__ import annotations
 
+import http.client
+import threading
+from collections import Counter
+
 import pytest
 
-from tests.local.elb.elb_stage import NOT_FOUND, Stage, forward, request
+from tests.local.elb.elb_stage import NOT_FOUND, Site, Stage, eventually, forward, request
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_flip_is_exact_for_the_next_request(stage: Stage) -> None:
+@pytest.fixture
+def colors(stage: Stage) -> tuple[Site, Site, str, str]:
+    """Two sites, each in its own target group."""
     blue, green = stage.site("blue"), stage.site("green")
-    blues, greens = stage.group(blue), stage.group(green)
+    return blue, green, stage.group(blue), stage.group(green)
+
+
+class Client:
+    """Asks in a loop on one kept connection; keeps every answer with the number of flips known when it was sent."""
+
+    def __init__(self, address: str, epoch: list[int]) -> None:
+        self.answers: list[tuple[int, int, str]] = []
+        self._address, self._epoch = address, epoch
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        connection = http.client.HTTPConnection(self._address, 8080, timeout=15)
+        while not self._stop.is_set():
+            sent = self._epoch[0]
+            try:
+                connection.request("GET", "/")
+                response = connection.getresponse()
+                self.answers.append((sent, response.status, response.read().decode()))
+            except (OSError, http.client.HTTPException) as error:
+                self.answers.append((sent, 0, str(error)))
+                connection.close()
+        connection.close()
+
+    def stop(self) -> list[tuple[int, int, str]]:
+        self._stop.set()
+        self._thread.join()
+        return self.answers
+
+
+def test_flips_under_load_lose_nothing_and_leave_no_stale_answer(
+    stage: Stage, colors: tuple[Site, Site, str, str]
+) -> None:
+    _, _, blues, greens = colors
     balancer, address = stage.balancer()
-    listener = stage.listener(balancer, NOT_FOUND)
-    rule = stage.rule(listener, 100, forward({blues: 100, greens: 0}))
+    rule = stage.rule(stage.listener(balancer, NOT_FOUND), 100, forward({blues: 100, greens: 0}))
     stage.healthy(blues)
     stage.healthy(greens)
-    for turn in range(50):
+    epoch = [0]  # the number of flips that had returned when a request was sent
+    clients = [Client(address, epoch) for _ in range(3)]
+    for turn in range(1, 61):
+        green = 100 if turn % 2 else 0
+        stage.elb.modify_rule(RuleArn=rule, Actions=[forward({blues: 100 - green, greens: green})])
+        epoch[0] = turn
+        seen = sum(len(client.answers) for client in clients)
+        eventually(lambda seen=seen: sum(len(client.answers) for client in clients) > seen + 5)
+    answers = [answer for client in clients for answer in client.stop()]
+    assert Counter(status for _, status, _ in answers).keys() == {200}
+    # A request sent between two flips may meet the next one on its way, so it may be answered by either; one that was
+    # sent and answered within one epoch is only told apart by the next test.
+    stale = [(sent, body) for sent, _, body in answers if sent == 60 and body != "blue"]
+    assert not stale
+
+
+def test_a_flip_is_exact_for_the_next_request(stage: Stage, colors: tuple[Site, Site, str, str]) -> None:
+    _, _, blues, greens = colors
+    balancer, address = stage.balancer()
+    rule = stage.rule(stage.listener(balancer, NOT_FOUND), 100, forward({blues: 100, greens: 0}))
+    stage.healthy(blues)
+    stage.healthy(greens)
+    kept = http.client.HTTPConnection(address, 8080, timeout=15)
+    for turn in range(40):
+        color = "green" if turn % 2 else "blue"
         weights = {blues: 0, greens: 100} if turn % 2 else {blues: 100, greens: 0}
         stage.elb.modify_rule(RuleArn=rule, Actions=[forward(weights)])
-        answers = {request(address).body for _ in range(4)}
-        assert answers == {"green" if turn % 2 else "blue"}
+        kept.request("GET", "/")
+        assert kept.getresponse().read().decode() == color
+        assert {request(address).body for _ in range(3)} == {color}
+    kept.close()
+
+
+def test_default_actions_and_priorities_take_effect_before_the_call_returns(
+    stage: Stage, colors: tuple[Site, Site, str, str]
+) -> None:
+    _, _, blues, greens = colors
+    balancer, address = stage.balancer()
+    listener = stage.listener(balancer, forward({blues: 1}))
+    stage.healthy(blues)
+    assert request(address).body == "blue"
+    stage.elb.modify_listener(ListenerArn=listener, DefaultActions=[NOT_FOUND])
+    assert (request(address).status, request(address).body) == (404, "nothing here")
+    first, second = stage.rule(listener, 1, forward({blues: 1})), stage.rule(listener, 2, forward({greens: 1}))
+    stage.healthy(greens)
+    assert request(address).body == "blue"
+    stage.elb.set_rule_priorities(
+        RulePriorities=[{"RuleArn": first, "Priority": 2}, {"RuleArn": second, "Priority": 1}]
+    )
+    assert request(address).body == "green"
+    stage.elb.delete_rule(RuleArn=second)
+    assert request(address).body == "blue"
+    stage.elb.delete_rule(RuleArn=first)
+    assert request(address).status == 404
+
+
+def test_shares_follow_the_weights(stage: Stage, colors: tuple[Site, Site, str, str]) -> None:
+    _, _, blues, greens = colors
+    balancer, address = stage.balancer()
+    stage.listener(balancer, forward({blues: 90, greens: 10}))
+    stage.healthy(blues)
+    stage.healthy(greens)
+    count = Counter(request(address).body for _ in range(400))
+    # Mean 40, standard deviation 6: outside this range once in many millions.
+    assert 8 <= count["green"] <= 80
+    assert count.total() == 400
+
+
+def test_weights_of_zero_everywhere_are_503(stage: Stage, colors: tuple[Site, Site, str, str]) -> None:
+    _, _, blues, greens = colors
+    balancer, address = stage.balancer()
+    stage.listener(balancer, forward({blues: 0, greens: 0}))
+    stage.healthy(blues)
+    assert request(address).status == 503
+
+
+def test_sticky_clients_stay_until_their_color_has_no_weight(stage: Stage, colors: tuple[Site, Site, str, str]) -> None:
+    _, _, blues, greens = colors
+    balancer, address = stage.balancer()
+    listener = stage.listener(balancer, forward({blues: 50, greens: 50}, sticky=60))
+    stage.healthy(blues)
+    stage.healthy(greens)
+    cookies = {}
+    while len(cookies) < 2:  # one client on each color
+        answer = request(address)
+        cookies[answer.body] = answer.headers["set-cookie"].split(";")[0]
+        assert answer.headers["set-cookie"].endswith("; Max-Age=60; Path=/")
+    for color, cookie in cookies.items():
+        assert {request(address, cookie=f"a=b; {cookie}").body for _ in range(10)} == {color}
+    stage.elb.modify_listener(ListenerArn=listener, DefaultActions=[forward({blues: 0, greens: 100}, sticky=60)])
+    assert {request(address, cookie=cookie).body for cookie in cookies.values() for _ in range(5)} == {"green"}
