@@ -56,7 +56,7 @@ def app_container(args: ContainerArgs) -> pulumi.Output[str]:
     return _definitions(
         args,
         name=APP,
-        environment={**_common(args), "DB_USER": APP_USER, "PORT": str(PORT)},
+        environment={**_common(args), "APP_COLOR": args.color, "DB_USER": APP_USER, "PORT": str(PORT)},
         secrets={"DB_PASSWORD": pulumi.Output.concat(database.app_secret_arn, _JSON_KEY)},
         port_mappings=[{"containerPort": PORT, "hostPort": PORT, "protocol": "tcp"}],
         # A log outage must not stop the service: lines are dropped rather than waited for.

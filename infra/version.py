@@ -38,14 +38,29 @@ def content_version(context: Path) -> str:
 
 def context_files(context: Path) -> list[PurePosixPath]:
     """The files and symbolic links that `.dockerignore` lets through, sorted by path."""
-    rules = _rules(context / ".dockerignore")
-    return sorted(_walk(context, PurePosixPath(), rules))
+    return sorted(PurePosixPath(path) for path in _walk(context, "", _rules(context / ".dockerignore"), NO_RULE))
 
 
 @dataclass(frozen=True)
 class _Rule:
+    """One line: a pattern for whole paths, the same for each of its folders, and whether it lets back in ("!")."""
+
     pattern: re.Pattern[str]
+    parts: tuple[str, ...]
     keep: bool
+
+    def may_match_below(self, folder: str) -> bool:
+        """Whether something inside the folder could match, though the folder itself does not."""
+        names = folder.split("/")
+        for part, name in zip(self.parts, names, strict=False):
+            if part == "**":
+                return True
+            if not re.fullmatch(_regex(part), name):
+                return False
+        return len(self.parts) > len(names)
+
+
+NO_RULE: Final = -1
 
 
 def _content(path: Path) -> tuple[bytes, bytes]:
@@ -55,24 +70,28 @@ def _content(path: Path) -> tuple[bytes, bytes]:
     return (b"run" if executable else b"file"), path.read_bytes()
 
 
-def _walk(context: Path, folder: PurePosixPath, rules: list[_Rule]) -> Iterator[PurePosixPath]:
-    for entry in (context / folder).iterdir():
-        path = folder / entry.name
-        if entry.is_dir() and not entry.is_symlink():
-            # An ignored folder may hold what a later "!" rule lets back in; with no such rule it isn't even opened.
-            if not _ignored(path, rules) or any(rule.keep for rule in rules):
-                yield from _walk(context, path, rules)
-        elif not _ignored(path, rules):
-            yield path
+def _walk(context: Path, folder: str, rules: list[_Rule], decided: int) -> Iterator[str]:
+    """The files below the folder. As Docker decides, the last rule that matches a path or one of its folders wins;
+    `decided` is that rule's place for the folder.
+    """
+    with os.scandir(context / folder) as entries:
+        for entry in entries:
+            path = f"{folder}{entry.name}"
+            last = _last_match(path, rules, decided)
+            ignored = last != NO_RULE and not rules[last].keep
+            if not entry.is_dir(follow_symlinks=False):
+                if not ignored:
+                    yield path
+            # Most of what is ignored is large: it is opened only if a later "!" may let a part of it back in.
+            elif not ignored or any(rule.keep and rule.may_match_below(path) for rule in rules[last + 1 :]):
+                yield from _walk(context, f"{path}/", rules, last)
 
 
-def _ignored(path: PurePosixPath, rules: list[_Rule]) -> bool:
-    """As Docker decides: the last rule that matches the path or one of its folders wins."""
-    names = [path.as_posix(), *(parent.as_posix() for parent in path.parents if parent != PurePosixPath())]
-    for rule in reversed(rules):
-        if any(rule.pattern.fullmatch(name) for name in names):
-            return not rule.keep
-    return False
+def _last_match(path: str, rules: list[_Rule], decided: int) -> int:
+    for place in range(len(rules) - 1, decided, -1):
+        if rules[place].pattern.fullmatch(path):
+            return place
+    return decided
 
 
 def _rules(ignore_file: Path) -> list[_Rule]:
@@ -87,7 +106,7 @@ def _rules(ignore_file: Path) -> list[_Rule]:
         cleaned = os.path.normpath(line).lstrip("/")
         # "." matches nothing by Docker's rules: it would exclude the context itself.
         if cleaned and cleaned != ".":
-            rules.append(_Rule(re.compile(_regex(cleaned)), keep))
+            rules.append(_Rule(re.compile(_regex(cleaned)), tuple(cleaned.split("/")), keep))
     return rules
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import runpy
 import warnings
@@ -141,11 +142,17 @@ with warnings.catch_warnings():
         hasattr(getattr(aws, service), "anything")
 
 
-def run_program(**config: Any) -> Recording:
-    """`__main__.py` as Pulumi runs it, with these settings beside the region."""
+def run_program(*, cached: bool = True, **config: Any) -> Recording:
+    """`__main__.py` as Pulumi runs it, with these settings beside the region. The same settings are run once."""
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
     settings = {"region": REGION, "context": str(ROOT), **texts}
-    return record(_main, OUTPUTS, CALLS, settings)
+    run = _recorded if cached else _recorded.__wrapped__
+    return run(tuple(sorted(settings.items())))
+
+
+@functools.cache
+def _recorded(settings: tuple[tuple[str, str], ...]) -> Recording:
+    return record(_main, OUTPUTS, CALLS, dict(settings))
 
 
 def run_part(part: Callable[[], object]) -> Recording:

@@ -134,7 +134,7 @@ def test_tasks_get_no_public_address_unless_asked(recording: Recording, throw_aw
 
 
 def test_the_stack_output_release_says_what_is_in_service(recording: Recording) -> None:
-    release = recording.outputs["release"]
+    release = dict(recording.outputs["release"])
     assert re.fullmatch(r"[0-9a-f]{12}", release.pop("version"))
     assert release == {
         "schemaRevision": "e2",
