@@ -1,0 +1,32 @@
+import pytest
+
+from tests.engine.engine_run import Engine
+from tests.provider.fake_aws import FakeAws
+from tests.provider.fake_stack import Stack
+
+
+@pytest.fixture(scope="session")
+def fake_server():
+    with FakeAws() as fake:
+        yield fake
+
+
+@pytest.fixture
+def fake(fake_server):
+    fake_server.clear()
+    yield fake_server
+    fake_server.clear()
+
+
+@pytest.fixture
+def stack(fake):
+    """v1 is live on blue; green's service holds v2's task definition and has no task yet."""
+    made = Stack(fake)
+    made.serve("blue", "v1")
+    made.serve("green", "v2", 0)
+    return made
+
+
+@pytest.fixture
+def engine(stack, tmp_path):
+    return Engine(tmp_path, stack)

@@ -1,0 +1,94 @@
+"""Ctrl-C, SIGTERM and kill -9 of the engine, in a shift and in a migration; and the run after that."""
+
+import signal
+
+import pytest
+
+from tests.engine.engine_run import interrupt, kill_engine, when
+from tests.provider.fake_aws import TaskScript
+
+pytestmark = pytest.mark.slow
+SECONDS = 60
+
+
+@pytest.fixture
+def shifting(engine, fake):
+    """An `up` that has made the first step of its shift and bakes."""
+    fake.scripts = [TaskScript.ends(0)]
+    engine.spec["shift"]["bake_seconds"] = 25
+    moved = when(fake, "modify_rule")
+    process = engine.start("up", "--yes", "--skip-preview")
+    assert moved.wait(SECONDS), engine.finish(process)
+    return process
+
+
+def repaired(engine, stack):
+    engine.spec["shift"]["bake_seconds"] = 0
+    engine.up().ok()
+    assert stack.weights() == (0, 100)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_canceled_shift_puts_the_weights_back(engine, stack, shifting, number):
+    interrupt(shifting, number)
+    ended = engine.finish(shifting)
+    assert ended.code == 1
+    assert stack.weights() == (100, 0)
+    assert "The weights are back at blue 100 / green 0" in ended.text
+    assert not engine.state().get("pending_operations")
+    repaired(engine, stack)
+
+
+def test_a_killed_engine_in_a_shift_leaves_the_weights_put_back_and_no_process(engine, stack, shifting):
+    kill_engine(shifting)
+    assert stack.weights() == (100, 0)
+    locked = engine.up()
+    assert locked.code != 0
+    assert "locked" in locked.text
+    engine.run("cancel", "--yes").ok()
+    repaired(engine, stack)
+
+
+def test_twin_a_shift_that_nobody_interrupts_goes_on(engine, stack, fake):
+    fake.scripts = [TaskScript.ends(0)]
+    engine.up().ok()
+    assert stack.weights() == (0, 100)
+
+
+def test_a_killed_engine_in_a_migration_leaves_its_task_to_the_next_run(engine, stack, fake):
+    script = TaskScript(lines=('{"result": {"revision": "r1"}}',))
+    good = TaskScript.ends(0)
+
+    def choose(arguments):
+        fake.scripts = [script if "expand" in arguments["overrides"]["containerOverrides"][0]["command"] else good]
+        if fake.scripts == [script]:
+            begun.set()
+
+    begun = when(fake, "run_task")
+    fake.on_call["run_task"] = choose
+    process = engine.start("up", "--yes", "--skip-preview")
+    assert begun.wait(SECONDS), engine.finish(process)
+    kill_engine(process)
+    assert fake.count("stop_task") == 0
+    engine.run("cancel", "--yes").ok()
+    script.release.set()
+    ended = engine.up().ok()
+    assert "taking over task" in ended.text
+    runs = [call for name, call in fake.calls if name == "run_task"]
+    assert sum("expand" in str(one["overrides"]) for one in runs) == 1
+    assert stack.weights() == (0, 100)
+
+
+def test_a_canceled_migration_is_stopped_and_run_again(engine, stack, fake):
+    fake.scripts = [TaskScript()]
+    begun = when(fake, "run_task")
+    process = engine.start("up", "--yes", "--skip-preview")
+    assert begun.wait(SECONDS), engine.finish(process)
+    interrupt(process)
+    ended = engine.finish(process)
+    assert ended.code == 1
+    assert "is stopped: canceled after" in ended.text
+    assert fake.count("stop_task") >= 1
+    fake.scripts = [TaskScript.ends(0)]
+    engine.up().ok()
+    assert stack.weights() == (0, 100)
