@@ -34,12 +34,8 @@ def _say(line: str) -> None:
 
 def _start(folder: Folder, options: argparse.Namespace) -> int:
     control = lifecycle.start(folder, options.port, _say)
-    command = 'eval "$(python -m local env)"'
-    _say(
-        f"ready in {control['start_seconds']:.1f} s: {control['endpoint']}, region {control['region']}, "
-        f"account {control['account']}"
-    )
-    _say(f"point any AWS client and Pulumi at it:  {command}    (or read {folder.root / 'env'})")
+    _say(f"{control['endpoint']}, region {control['region']}, account {control['account']}")
+    _say(f'point any AWS client and Pulumi at it:  eval "$(python -m local env)"    (or source {folder.root / "env"})')
     _say("its state lives as long as it runs: `make local-stop` ends it and removes everything")
     return 0
 

@@ -21,7 +21,8 @@ from local.folder import PROJECT, Folder, LocalError, Say
 from local.processes import Process, Records, gone
 
 START_SECONDS = 45.0
-STOP_SECONDS = 60.0
+STOP_SECONDS = 40.0
+HUNG_SECONDS = 3.0
 ASK_SECONDS = 5.0
 PROGRESS_SECONDS = 2.0
 MACHINES = ("x86_64", "aarch64", "arm64")
@@ -179,13 +180,15 @@ def _remove_databases(root: Path) -> None:
 def _end(daemon: Process, folder: Folder, say: Say) -> None:
     """End a daemon that runs, or hangs, or is half-started."""
     say(f"stopping the embedded AWS (pid {daemon.pid})")
+    control = folder.read_control()
+    bound = HUNG_SECONDS if control and not _answers(control["endpoint"]) else STOP_SECONDS
     folder.control.unlink(missing_ok=True)
     daemon.send(signal.SIGTERM)
     begin = time.monotonic()
-    while not gone([daemon], PROGRESS_SECONDS):
+    while not gone([daemon], min(PROGRESS_SECONDS, bound)):
         waited = time.monotonic() - begin
-        if waited > STOP_SECONDS:
-            say(f"it did not end within {STOP_SECONDS:.0f} s: killing it")
+        if waited > bound:
+            say(f"it did not end within {bound:.0f} s: killing it")
             break
         say(f"waiting for it to end ({waited:.0f} s)")
     daemon.end(0.0, signal.SIGKILL)
@@ -210,6 +213,7 @@ def _launch(folder: Folder, port: int | None, say: Say) -> Json:
     except BaseException:  # Ctrl-C as well: never leave one half-started
         daemon.end(ASK_SECONDS)
         process.wait(ASK_SECONDS)
+        Records(folder.daemon).forget(daemon)
         raise
 
 
@@ -232,6 +236,7 @@ def _ready(folder: Folder, process: subprocess.Popen[bytes], say: Say) -> Json:
     while True:
         control = folder.read_control()
         if control is not None:
+            say(f"the embedded AWS is ready after {control['start_seconds']:.1f} s")
             return control
         waited = time.monotonic() - begin
         if process.poll() is not None:

@@ -1,0 +1,216 @@
+"""Start and stop, through the command line, from every state that a folder can be left in."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from local.folder import PROJECT
+from local.processes import Process, Records, gone
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_second_start_finds_the_first_one(fresh):
+    first = fresh.start()
+    second = fresh.run("start")
+    assert second.returncode == 0
+    assert "runs already" in second.stdout
+    assert fresh.control == first
+
+
+def test_the_environment_points_clients_and_pulumi_at_it(fresh):
+    control = fresh.start()
+    shell = subprocess.run(
+        ["/bin/sh", "-ec", fresh.run("env").stdout + "\nenv"], capture_output=True, text=True, check=True, env={}
+    )
+    environment = dict(line.split("=", 1) for line in shell.stdout.splitlines())
+    root = fresh.folder.root
+    assert (
+        environment.items()
+        >= {
+            "AWS_ENDPOINT_URL": control["endpoint"],
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_REGION": "eu-west-1",
+            "BLUEGREEN_LOCAL_DIR": str(root),
+            "PULUMI_HOME": f"{root}/pulumi-home",
+            "PULUMI_BACKEND_URL": f"file://{root}/state",
+            "PULUMI_CONFIG_PASSPHRASE": "",
+        }.items()
+    )
+    assert (root / "env").read_text() == fresh.run("env").stdout
+    assert os.access(root / "pulumi-home/plugins/resource-aws-v7.51.1/pulumi-resource-aws", os.X_OK)
+
+
+def test_stop_leaves_no_process_no_port_and_no_state(fresh):
+    control = fresh.start()
+    make_database(fresh, "gone")
+    processes = [psutil.Process(control["pid"]), *psutil.Process(control["pid"]).children(recursive=True)]
+    assert len(processes) > 1
+    done = fresh.run("stop")
+    assert done.returncode == 0
+    assert "its state is gone" in done.stdout
+    assert psutil.wait_procs(processes, timeout=5)[1] == []
+    assert not listens(control["endpoint"])
+    assert list(fresh.folder.root.iterdir()) == []
+
+
+def test_stop_of_what_does_not_run_says_so(fresh):
+    done = fresh.run("stop")
+    assert (done.returncode, done.stdout) == (0, "the embedded AWS does not run\n")
+    assert fresh.run("status").returncode == 3
+    missing = fresh.run("env")
+    assert missing.returncode == 1
+    assert "start it with `make local`" in missing.stderr
+
+
+def test_a_killed_daemon_takes_its_servers_along_and_the_next_start_is_clean(fresh):
+    control = fresh.start()
+    make_database(fresh, "orphan")
+    servers = [Process.of(child.pid) for child in psutil.Process(control["pid"]).children()]
+    os.kill(control["pid"], signal.SIGKILL)
+    assert gone(servers, 10)  # each asked the kernel for it
+    (fresh.folder.root / "state" / "old").touch()
+    again = fresh.run("start")
+    assert again.returncode == 0, again.stderr
+    assert "ended without being stopped" in again.stdout
+    assert fresh.control["pid"] != control["pid"]
+    assert fresh.client("rds").describe_db_instances()["DBInstances"] == []
+    assert not (fresh.folder.root / "state" / "old").exists()
+
+
+def test_what_outlived_a_killed_daemon_is_ended_by_the_next_start(fresh):
+    control = fresh.start()
+    stray = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    with stray:
+        fresh.folder.records.note(Process.of(stray.pid, "a stray server"))
+        os.kill(control["pid"], signal.SIGKILL)
+        assert gone([Process.of(control["pid"])], 10)
+        again = fresh.run("start")
+        assert f"ending a stray server (pid {stray.pid})" in again.stdout
+        assert stray.wait(10) == -signal.SIGQUIT
+
+
+def test_a_record_of_a_number_given_to_another_process_ends_nobody(fresh):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as innocent:
+        now = Process.of(innocent.pid)
+        boot, ticks = now.started.split(":")
+        stale = Process(pid=innocent.pid, started=f"{boot}:{int(ticks) - 1}", what="embedded AWS")
+        Records(fresh.folder.daemon).note(stale)
+        fresh.folder.records.note(stale)
+        fresh.folder.control.write_text(json.dumps({"pid": innocent.pid, "endpoint": "http://127.0.0.1:1"}))
+        assert fresh.run("status").returncode == 3
+        started = fresh.run("start")
+        assert started.returncode == 0, started.stderr
+        assert innocent.poll() is None
+        innocent.communicate(b"\n")
+
+
+def test_a_half_started_one_is_replaced(fresh):
+    """A daemon that lives, is on record, and never becomes ready."""
+    fresh.folder.root.mkdir(parents=True)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as stuck:
+        Records(fresh.folder.daemon).note(Process.of(stuck.pid, "embedded AWS"))
+        assert json.loads(fresh.run("status", "--json").stdout)["starting"] is True
+        started = fresh.run("start")
+        assert started.returncode == 0, started.stderr
+        assert f"stopping the embedded AWS (pid {stuck.pid})" in started.stdout
+        assert stuck.wait(10) == -signal.SIGTERM
+
+
+def test_one_that_hangs_is_killed_and_replaced(fresh):
+    control = fresh.start()
+    os.kill(control["pid"], signal.SIGSTOP)
+    started = fresh.run("start")
+    assert started.returncode == 0, started.stderr
+    assert fresh.control["pid"] != control["pid"]
+    assert not Process.of(control["pid"]).alive
+
+
+def test_a_port_in_use_is_refused_by_name_and_nothing_is_left(fresh):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = fresh.run("start", "--port", str(port))
+    assert done.returncode == 1
+    assert f"port {port} on 127.0.0.1 is in use by pid {os.getpid()}" in done.stderr
+    assert "--port" in done.stderr
+    assert fresh.run("status").returncode == 3
+    assert fresh.run("start").returncode == 0
+
+
+def test_another_port_than_it_runs_with_is_refused(fresh):
+    fresh.start()
+    done = fresh.run("start", "--port", "1024")
+    assert done.returncode == 1
+    assert "it runs already" in done.stderr
+
+
+def test_two_run_side_by_side(fresh, tmp_path):
+    other = type(fresh)(type(fresh.folder)(tmp_path / "other"))
+    try:
+        mine, theirs = fresh.start(), other.start()
+        assert mine["endpoint"] != theirs["endpoint"]
+        addresses = [make_database(one, "same")["Endpoint"]["Address"] for one in (fresh, other)]
+        assert len(set(addresses)) == 2
+    finally:
+        assert other.run("stop").returncode == 0
+    assert listens(mine["endpoint"])
+    assert len(fresh.client("rds").describe_db_instances()["DBInstances"]) == 1
+
+
+def test_starts_at_the_same_time_make_one(fresh):
+    environment = {**os.environ, "BLUEGREEN_LOCAL_DIR": str(fresh.folder.root)}
+    starts = [
+        subprocess.Popen([sys.executable, "-m", "local", "start"], cwd=PROJECT, env=environment, stdout=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    told = [start.communicate(timeout=60)[0].decode() for start in starts]
+    assert [start.returncode for start in starts] == [0, 0, 0]
+    assert sum("runs already" in one for one in told) == 2
+
+
+def test_an_interrupted_start_leaves_nothing(fresh):
+    environment = {**os.environ, "BLUEGREEN_LOCAL_DIR": str(fresh.folder.root)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "local", "start"],
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as start:
+        assert start.stdout
+        assert b"starting" in start.stdout.readline()
+        start.send_signal(signal.SIGINT)
+        start.communicate(timeout=30)
+    assert start.returncode == 1
+    assert [one for one in Records(fresh.folder.daemon).all() if one.alive] == []
+    assert fresh.run("status").returncode == 3
+
+
+def make_database(embedded, identifier):
+    """A database that is available; as DescribeDBInstances answers it."""
+    rds = embedded.client("rds")
+    rds.create_db_instance(
+        DBInstanceIdentifier=identifier,
+        Engine="postgres",
+        DBInstanceClass="db.t4g.micro",
+        AllocatedStorage=20,
+        MasterUsername="owner",
+        ManageMasterUserPassword=True,
+    )
+    rds.get_waiter("db_instance_available").wait(
+        DBInstanceIdentifier=identifier, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+    )
+    return rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
+
+
+def listens(endpoint):
+    where = urlsplit(endpoint)
+    with socket.socket() as probe:
+        return probe.connect_ex((where.hostname, where.port)) == 0
