@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from moto.elbv2.exceptions import ELBClientError, ValidationError
+from moto.elbv2.exceptions import ActionTargetGroupNotFoundError, ELBClientError, ValidationError
 
 from local.elb import reader
 
@@ -43,7 +43,7 @@ def _check_forward(backend: Any, action: Json, balancer_arn: str) -> None:
     for arn in forwarded(action):
         group = backend.target_groups.get(arn)
         if group is None:
-            continue  # moto refuses it with AWS's code
+            raise ActionTargetGroupNotFoundError(arn)
         others = set(group.load_balancer_arns) - {balancer_arn}
         if others:
             reason = f"The following target groups cannot be associated with more than one load balancer: {arn}"

@@ -11,6 +11,7 @@ import pytest
 from botocore.config import Config
 
 from local.addresses import Addresses
+from local.elb import recorder
 from local.elb.controller import LoadBalancing
 from local.server import LOCK, Server
 from tests.local.elb.elb_stage import Stage
@@ -28,12 +29,14 @@ def _stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         with LOCK:
             return dispatcher(environment, start)
 
+    patches = pytest.MonkeyPatch()
+    patches.setattr(recorder, "FLUSH_SECONDS", 0.3)
     server, addresses = Server(0, locked), Addresses()
     balancing = LoadBalancing(tmp_path_factory.mktemp("local"), addresses)
     balancing.start()
     server.start()
     try:
-        settings = Config(retries={"total_max_attempts": 1})
+        settings = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
         def client(name: str) -> Any:
@@ -53,6 +56,7 @@ def _stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         server.stop()
         balancing.stop()
         addresses.close()
+        patches.undo()
 
 
 @pytest.fixture

@@ -20,12 +20,21 @@ def colors(stage: Stage) -> tuple[Site, Site, str, str]:
     return blue, green, stage.group(blue), stage.group(green)
 
 
-class Client:
-    """Asks in a loop on one kept connection; keeps every answer with the number of flips known when it was sent."""
+class Flips:
+    """The number of flips that were begun, and that had returned."""
 
-    def __init__(self, address: str, epoch: list[int]) -> None:
-        self.answers: list[tuple[int, int, str]] = []
-        self._address, self._epoch = address, epoch
+    def __init__(self) -> None:
+        self.begun = self.returned = 0
+
+
+class Client:
+    """Asks in a loop on one kept connection, and keeps what is known of every answer."""
+
+    def __init__(self, address: str, flips: Flips) -> None:
+        self.answers: list[
+            tuple[int, int, int, str]
+        ] = []  # flips returned when sent, begun when answered, status, body
+        self._address, self._flips = address, flips
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -33,17 +42,18 @@ class Client:
     def _run(self) -> None:
         connection = http.client.HTTPConnection(self._address, 8080, timeout=15)
         while not self._stop.is_set():
-            sent = self._epoch[0]
+            sent = self._flips.returned
             try:
                 connection.request("GET", "/")
                 response = connection.getresponse()
-                self.answers.append((sent, response.status, response.read().decode()))
+                status, body = response.status, response.read().decode()
             except (OSError, http.client.HTTPException) as error:
-                self.answers.append((sent, 0, str(error)))
+                status, body = 0, str(error)
                 connection.close()
+            self.answers.append((sent, self._flips.begun, status, body))
         connection.close()
 
-    def stop(self) -> list[tuple[int, int, str]]:
+    def stop(self) -> list[tuple[int, int, int, str]]:
         self._stop.set()
         self._thread.join()
         return self.answers
@@ -57,20 +67,21 @@ def test_flips_under_load_lose_nothing_and_leave_no_stale_answer(
     rule = stage.rule(stage.listener(balancer, NOT_FOUND), 100, forward({blues: 100, greens: 0}))
     stage.healthy(blues)
     stage.healthy(greens)
-    epoch = [0]  # the number of flips that had returned when a request was sent
-    clients = [Client(address, epoch) for _ in range(3)]
+    flips = Flips()
+    clients = [Client(address, flips) for _ in range(3)]
     for turn in range(1, 61):
         green = 100 if turn % 2 else 0
+        flips.begun = turn
         stage.elb.modify_rule(RuleArn=rule, Actions=[forward({blues: 100 - green, greens: green})])
-        epoch[0] = turn
+        flips.returned = turn
         seen = sum(len(client.answers) for client in clients)
-        eventually(lambda seen=seen: sum(len(client.answers) for client in clients) > seen + 5)
+        eventually(lambda seen=seen: sum(len(client.answers) for client in clients) > seen + 8)
     answers = [answer for client in clients for answer in client.stop()]
-    assert Counter(status for _, status, _ in answers).keys() == {200}
-    # A request sent between two flips may meet the next one on its way, so it may be answered by either; one that was
-    # sent and answered within one epoch is only told apart by the next test.
-    stale = [(sent, body) for sent, _, body in answers if sent == 60 and body != "blue"]
-    assert not stale
+    assert {status for _, _, status, _ in answers} == {200}
+    # Sent after flip n had returned and answered before the next one began: only the color of flip n is right.
+    settled = [(sent, body) for sent, begun, _, body in answers if sent == begun]
+    assert len(settled) > 200
+    assert [(sent, body) for sent, body in settled if body != ("green" if sent % 2 else "blue")] == []
 
 
 def test_a_flip_is_exact_for_the_next_request(stage: Stage, colors: tuple[Site, Site, str, str]) -> None:
