@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 # IO: everything behind it is memory.
 LOCK = threading.RLock()
 
+# Run after each API call and before it counts as answered, without the lock: what makes its changes take effect.
+EFFECTS: list[Callable[[], None]] = []
+
 IDLE_SECONDS = 120.0  # a connection on which nothing is asked for so long is closed
 MAX_BODY_BYTES = 64 << 20
 

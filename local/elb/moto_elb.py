@@ -17,7 +17,7 @@ from moto.elbv2.responses import ELBV2Response
 
 from local.elb import reader, refusals
 from local.elb.actions import forwarded
-from local.server import LOCK
+from local.server import EFFECTS, LOCK
 
 if TYPE_CHECKING:
     from local.elb.controller import LoadBalancing
@@ -48,6 +48,7 @@ def patch(balancing: LoadBalancing) -> None:
     _ACTIVE[:] = [balancing]
     if _ORIGINALS:
         return
+    EFFECTS.append(_take_effect)
     for name, check in refusals.CHECKS.items():
         _surround(ELBv2Backend, name, functools.partial(_checked, check))
     _surround(ELBv2Backend, "create_load_balancer", _create_load_balancer)
@@ -92,9 +93,14 @@ def _call_action(response: Any) -> Any:
     """Make a change take effect before the call answers, but after the call has let go of the lock."""
     _PENDING.effective = False
     answer = BaseResponse.call_action(response)
-    if _PENDING.effective:
-        _ACTIVE[0].apply()
+    _take_effect()
     return answer
+
+
+def _take_effect() -> None:
+    if getattr(_PENDING, "effective", False):
+        _PENDING.effective = False
+        _ACTIVE[0].apply()
 
 
 def _create_load_balancer(original: Callable[..., Any], backend: Any, *args: Any, **kwargs: Any) -> Any:

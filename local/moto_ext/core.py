@@ -11,7 +11,7 @@ from moto.core.responses import ActionResult, BaseResponse
 from local.calls import CallLog
 from local.faults import Fault, Faults, error_of
 from local.moto_ext.errors import aws_error
-from local.server import LOCK
+from local.server import EFFECTS, LOCK
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +74,8 @@ def _handled(response: Any, original: Any) -> Answer:
     try:
         with LOCK:
             answer: Answer = original(response)
+        for effect in EFFECTS:
+            effect()
     except NotImplementedError as error:
         # AWS says this of an action that does not exist; unlike a 500 it is not retried.
         reason = f"the embedded AWS does not have {service}:{action}" + (f": {error}" if str(error) else "")
