@@ -10,6 +10,7 @@ from provider.rpc.messages import Fail
 
 # Throttled calls are tried again by botocore, with its backoff and jitter.
 ATTEMPTS = 8
+BROKEN = "the embedded AWS does not know this call or failed on it; its log says more (`python -m local logs`)"
 
 
 class Refused(Fail):
@@ -22,6 +23,14 @@ class Refused(Fail):
     def __init__(self, operation: str, code: str, message: str) -> None:
         super().__init__(f"{operation}: {code}: {' '.join(message.split())}")
         self.code = code
+
+
+def _refused(error: Any) -> Refused:
+    found = error.response.get("Error", {})
+    code, message = str(found.get("Code", "?")), str(found.get("Message", ""))
+    # What moto cannot answer, or fails on, comes as a web page.
+    page = code.isdigit() and message.lstrip().startswith("<")
+    return Refused(error.operation_name, code, BROKEN if page else message)
 
 
 class Clients:
@@ -76,12 +85,14 @@ class Clients:
             Fail: no answer, or parameters that botocore refuses.
         """
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         try:
             answer: dict[str, Any] = getattr(self.client(service, region), operation)(**params)
         except ClientError as error:
-            found = error.response.get("Error", {})
-            raise Refused(error.operation_name, found.get("Code", "?"), found.get("Message", "")) from error
+            raise _refused(error) from error
+        except ResponseParserError as error:
+            raise Fail(f"{operation}: {BROKEN}") from error
         except BotoCoreError as error:
             raise Fail(self._sentence(service, operation, error)) from error
         return answer

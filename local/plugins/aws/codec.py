@@ -299,10 +299,17 @@ class Block(Codec):
 
 @dataclass(frozen=True)
 class Blocks(Codec):
-    """A list of structures. `ordered` false: a list whose order AWS does not keep."""
+    """A list of structures.
+
+    Args:
+        fields: of each of them.
+        ordered: false for a list whose order AWS does not keep.
+        key: the API name of the field by which AWS tells them apart, where there is one.
+    """
 
     fields: Fields
     ordered: bool = True
+    key: str = ""
 
     @property
     def item(self) -> Block:

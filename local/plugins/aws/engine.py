@@ -8,7 +8,7 @@ from typing import Any
 
 from local.plugins.aws import validate
 from local.plugins.aws.client import Clients, Refused
-from local.plugins.aws.codec import put
+from local.plugins.aws.codec import Blocks, is_unknown, put
 from local.plugins.aws.model import NOTHING, Call, Look, Type, Wait
 from local.plugins.aws.template import fill, holds, sources
 from local.plugins.aws.values import Answer, changes, decode, search, tag_map, tag_pairs
@@ -94,12 +94,15 @@ class Resource:
         return parts[number] if number < len(parts) else None
 
     def _members(self, name: str, *, added: bool) -> list[Any] | None:
-        prop = self.type.properties[name]
-        new, old = (prop.codec.encode(values.get(name) or []) for values in (self.inputs, self.old))
-        here, there = (new, old) if added else (old, new)
-        if not isinstance(here, list):
+        """Members of a list, as the API writes them, that an update adds (or changes) or takes away."""
+        codec = self.type.properties[name].codec
+        new, old = (codec.encode(values.get(name) or []) for values in (self.inputs, self.old))
+        if is_unknown(new) or is_unknown(old):
             return None
-        return [item for item in here if not isinstance(there, list) or item not in there] or None
+        here, there = (new, old) if added else (old, new)
+        key = codec.key if isinstance(codec, Blocks) and not added else ""
+        kept = [item[key] for item in there] if key else there
+        return [item for item in here if (item[key] if key else item) not in kept] or None
 
     @property
     def _style(self) -> Any:

@@ -51,10 +51,11 @@ class Docker(Plugin):
     def diff(self, request: Request) -> Difference:
         _refuse_type(request)
         # The password of ECR is another one each time, so the registry alone never makes an update.
+        # What was built is in the state; a run that ignored changes of the tree has new inputs and no new image.
         changes = {
-            name: Change(kind="update" if name in request.old_inputs else "add")
+            name: Change(kind="update" if name in request.state else "add")
             for name in ("imageName", "build")
-            if _shown(request.old_inputs.get(name)) != _shown(request.inputs.get(name))
+            if _shown(request.state.get(name)) != _shown(request.inputs.get(name))
             and name not in request.ignore_changes
         }
         return Difference(changes=changes)

@@ -1,6 +1,6 @@
 """Databases (service RDS)."""
 
-from local.plugins.aws.codec import SET, Block, Blocks, Time, VersionPrefix, pascal
+from local.plugins.aws.codec import SET, Block, Blocks, VersionPrefix, pascal
 from local.plugins.aws.model import Call, Look, Type, Wait, fixed, local, plain
 from local.plugins.aws.types import tagging
 
@@ -42,7 +42,11 @@ PARAMETER_GROUP = Type(
         "description": fixed("Description", default="Managed by Pulumi"),
         "parameters": plain(
             "Parameters",
-            Blocks(pascal("", name="ParameterName", value="ParameterValue", applyMethod="ApplyMethod"), ordered=False),
+            Blocks(
+                pascal("", name="ParameterName", value="ParameterValue", applyMethod="ApplyMethod"),
+                ordered=False,
+                key="ParameterName",
+            ),
             absent=[],
         ),
         "skipDestroy": local(default=False),
@@ -147,7 +151,6 @@ INSTANCE = Type(
         "status": "DBInstanceStatus",
         "resourceId": "DbiResourceId",
         "engineVersionActual": "EngineVersion",
-        "latestRestorableTime": ("LatestRestorableTime", Time()),
         "masterUserSecrets": (
             "MasterUserSecret",
             Block(pascal("secretArn kmsKeyId secretStatus"), listed=True),
@@ -214,7 +217,7 @@ INSTANCE = Type(
     name="identifier",
     name_length=63,
     name_lower=True,
-    volatile=("engineVersionActual", "status", "latestRestorableTime"),
+    volatile=("engineVersionActual", "status"),
     tags=tagging.RDS,
 )
 
