@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .project import LOG, ToolError
@@ -54,7 +54,9 @@ def run(
     threading.Thread(target=report, daemon=True).start()
     process: subprocess.Popen[str] | None = None
     try:
-        with _started(command, cwd, env) as process, log.open("w") as file:
+        with _interrupts_deferred():
+            process = _started(command, cwd, env)
+        with process, log.open("w") as file:
             for line in process.stdout or ():
                 lines.append(line.rstrip("\n"))
                 file.write(line)
@@ -70,6 +72,25 @@ def run(
         said = next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
         raise ToolError(f"{what}: failed with exit code {code}: {said} (all of it: {log})")
     return lines
+
+
+@contextlib.contextmanager
+def _interrupts_deferred() -> Iterator[None]:
+    """Hold interrupts back while a process starts: until it is known to us we could not end it."""
+    if threading.current_thread() is not threading.main_thread():  # interrupts come to the main thread only
+        yield
+        return
+    held: list[int] = []
+    before = {
+        number: signal.signal(number, lambda got, _: held.append(got)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])
 
 
 def _started(command: Command, cwd: Path | None, env: Mapping[str, str] | None) -> subprocess.Popen[str]:

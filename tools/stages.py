@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -48,7 +50,7 @@ def tests(*, fast: bool) -> Stage:
     """Pytest: all of it, or what needs neither the embedded AWS nor the engine."""
     selection = ["-m", "not slow"] if fast else []
     name = "fast tests" if fast else "tests"
-    command = _module("pytest", *selection, f"--junitxml={REPORT}")
+    command = _module("pytest", *selection, "--durations=5", f"--junitxml={REPORT}")
     return Stage(name=name, commands=[command], detail=lambda: counts(REPORT))
 
 
@@ -59,7 +61,7 @@ def rehearsal() -> Stage:
 
 def check() -> int:
     """What takes under a minute."""
-    return run([lint(), types(), tests(fast=True)])
+    return run([lint(), tests(fast=True)], beside=types())
 
 
 def test() -> int:
@@ -67,27 +69,65 @@ def test() -> int:
     return run([lint(), types(), tests(fast=False), rehearsal()])
 
 
-def run(stages: Iterable[Stage]) -> int:
+def run(stages: Iterable[Stage], beside: Stage | None = None) -> int:
     """Run the stages one after the other, all of them, and sum up. Returns 1 if one failed.
 
-    A failed stage does not stop the others: one run should tell everything there is to repair.
+    A failed stage does not stop the others: one run should tell everything there is to repair. The stage ``beside``
+    runs at the same time, silently, and its output comes last; it is for one command on the second core.
     """
     env = environment(_unattached(os.environ), local=False)
     REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.unlink(missing_ok=True)
     begun = time.monotonic()
-    summary: list[str] = []
-    failed = False
-    for stage in stages:
-        say(f"==> {stage.name}")
-        started = time.monotonic()
-        code = _first_failure(stage.commands, env)
-        seconds = time.monotonic() - started
-        word = "ok" if code == 0 else f"FAILED (exit code {code})"
-        say(f"<== {stage.name}: {word}, {seconds:.1f} s")
-        summary.append(f"{stage.name:<12} {seconds:>7.1f} s  {word}  {stage.detail()}".rstrip())
-        failed = failed or code != 0
-    say("\n".join(["", *summary, f"{'all':<12} {time.monotonic() - begun:>7.1f} s  {'FAILED' if failed else 'ok'}"]))
+    with _beside(beside, env) as finish:
+        results = [_run(stage, partial(_first_failure, stage.commands, env)) for stage in stages]
+        if beside is not None:
+            results.append(_run(beside, finish))
+    failed = any(code != 0 for code, _ in results)
+    say("\n".join(["", *(line for _, line in results)]))
+    say(f"{'all':<12} {time.monotonic() - begun:>7.1f} s  {'FAILED' if failed else 'ok'}")
     return int(failed)
+
+
+def _run(stage: Stage, work: Callable[[], int]) -> tuple[int, str]:
+    """One stage: its exit code and its line in the summary."""
+    say(f"==> {stage.name}")
+    started = time.monotonic()
+    code = work()
+    seconds = time.monotonic() - started
+    word = "ok" if code == 0 else f"FAILED (exit code {code})"
+    say(f"<== {stage.name}: {word}, {seconds:.1f} s")
+    return code, f"{stage.name:<12} {seconds:>7.1f} s  {word}  {stage.detail()}".rstrip()
+
+
+@contextmanager
+def _beside(stage: Stage | None, env: Mapping[str, str]) -> Iterator[Callable[[], int]]:
+    """Start the command of a stage in the background; what is yielded waits for it and prints its output."""
+    if stage is None:
+        yield lambda: 0
+        return
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(  # noqa: S603 - ours
+            stage.commands[0],
+            cwd=ROOT,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+        def finish() -> int:
+            code = process.wait()
+            output.seek(0)
+            say(output.read().rstrip())
+            return code
+
+        try:
+            yield finish
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
 
 def _unattached(base: Mapping[str, str]) -> dict[str, str]:

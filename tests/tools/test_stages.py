@@ -43,6 +43,30 @@ def test_a_failed_stage_fails_the_run_and_the_others_still_run(capfd):
     assert out.splitlines()[-1].endswith("FAILED")
 
 
+@pytest.mark.parametrize("code", [0, 2])
+def test_a_stage_beside_the_others_counts_and_its_output_comes_last(capfd, code):
+    beside = Stage(name="types", commands=[sh(f"echo found something; exit {code}")])
+    assert stages.run([Stage(name="one", commands=[sh("echo first")])], beside=beside) == int(code != 0)
+    out = capfd.readouterr().out
+    assert out.index("first") < out.index("==> types") < out.index("found something") < out.index("<== types")
+
+
+def test_a_stage_beside_others_does_not_outlive_them(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pid")
+    beside = Stage(name="types", commands=[sh(f"echo $$ > {tmp_path}/pid; exec sleep 300")])
+    pids = []
+
+    def interrupted(*_: object) -> int:
+        pids.append(int((tmp_path / "pid").read_text()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages, "_first_failure", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stages.run([Stage(name="one", commands=[])], beside=beside)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
 def test_nothing_of_a_persons_account_reaches_the_tests(capfd, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://production")
@@ -65,9 +89,14 @@ def test_the_counts_are_those_of_the_report(tmp_path):
 
 def test_check_leaves_the_slow_tests_and_the_rehearsal_out(monkeypatch):
     ran: list[str] = []
-    monkeypatch.setattr(stages, "run", lambda given: ran.extend(stage.name for stage in given) or 0)
+
+    def run(given, beside=None):
+        ran.extend(stage.name for stage in [*given, *([beside] if beside else [])])
+        return 0
+
+    monkeypatch.setattr(stages, "run", run)
     stages.check()
-    assert ran == ["lint", "types", "fast tests"]
+    assert ran == ["lint", "fast tests", "types"]
     ran.clear()
     stages.test()
     assert ran == ["lint", "types", "tests", "rehearsal"]
