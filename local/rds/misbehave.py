@@ -115,6 +115,7 @@ class Misbehavior:
         return f"{self._server.home.name} stands still for {self._seconds:g} s"
 
     def _run(self, work: Callable[[], None]) -> None:
+        self._send(signal.SIGSTOP)
         threading.Thread(target=work, name=f"rds-{self._kind}", daemon=True).start()
 
     def _still(self, share: float) -> None:

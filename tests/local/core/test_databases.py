@@ -1,0 +1,360 @@
+"""RDS through its public door: boto3 over HTTP, and a real PostgreSQL behind the endpoint that is answered."""
+
+import json
+import threading
+
+import psutil
+import psycopg
+import pytest
+from botocore.exceptions import ClientError
+
+from local import lifecycle
+from local.folder import LocalError
+
+pytestmark = pytest.mark.slow
+
+
+class Rds:
+    """Databases of one embedded AWS."""
+
+    def __init__(self, embedded):
+        self.api = embedded.client("rds")
+        self.secrets = embedded.client("secretsmanager")
+        self.endpoint = embedded.control["endpoint"]
+
+    def create(self, identifier, **more):
+        settings = {
+            "Engine": "postgres",
+            "DBInstanceClass": "db.t4g.micro",
+            "AllocatedStorage": 20,
+            "MasterUsername": "owner",
+            "ManageMasterUserPassword": True,
+            "DBName": "app",
+        }
+        return self.api.create_db_instance(DBInstanceIdentifier=identifier, **{**settings, **more})["DBInstance"]
+
+    def describe(self, identifier):
+        return self.api.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
+
+    def available(self, identifier):
+        self.api.get_waiter("db_instance_available").wait(
+            DBInstanceIdentifier=identifier, WaiterConfig={"Delay": 1, "MaxAttempts": 40}
+        )
+        return self.describe(identifier)
+
+    def secret(self, identifier):
+        arn = self.describe(identifier)["MasterUserSecret"]["SecretArn"]
+        return json.loads(self.secrets.get_secret_value(SecretId=arn)["SecretString"])
+
+    def connect(self, identifier, **login):
+        endpoint = self.describe(identifier)["Endpoint"]
+        login = login or {"user": self.secret(identifier)["username"], "password": self.secret(identifier)["password"]}
+        return psycopg.connect(
+            host=endpoint["Address"], port=endpoint["Port"], dbname="app", autocommit=True, connect_timeout=5, **login
+        )
+
+    def delete(self, identifier):
+        self.api.delete_db_instance(DBInstanceIdentifier=identifier, SkipFinalSnapshot=True)
+        self.api.get_waiter("db_instance_deleted").wait(
+            DBInstanceIdentifier=identifier, WaiterConfig={"Delay": 1, "MaxAttempts": 40}
+        )
+
+    def fault(self, **wanted):
+        return lifecycle.ask(self.endpoint, "POST", "databases", wanted)["done"]
+
+
+@pytest.fixture(scope="module")
+def rds(embedded):
+    return Rds(embedded)
+
+
+@pytest.fixture(scope="module")
+def database(rds):
+    """One that is available, for tests that leave it so."""
+    rds.create("shared")
+    rds.available("shared")
+    yield "shared"
+    rds.delete("shared")
+
+
+def scalar(connection, sql):
+    return connection.execute(sql).fetchone()[0]
+
+
+def test_it_is_created_used_and_deleted(rds):
+    created = rds.create("life")
+    assert created["DBInstanceStatus"] == "creating"
+    assert "Endpoint" not in created
+    assert created["MasterUserSecret"]["SecretArn"].startswith(
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-"
+    )
+    found = rds.available("life")
+    assert found["Endpoint"]["Port"] == 5432
+    assert found["Endpoint"]["Address"].startswith("127.66.0.")
+    assert set(rds.secret("life")) == {"username", "password"}
+    with rds.connect("life") as connection:
+        assert scalar(connection, "SHOW server_version") == found["EngineVersion"]
+        assert scalar(connection, "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'app'") == "owner"
+    rds.delete("life")
+    with pytest.raises(ClientError, match="DBInstanceNotFound"):
+        rds.describe("life")
+    with pytest.raises(psycopg.OperationalError, match="refused"):
+        psycopg.connect(host=found["Endpoint"]["Address"], port=5432, user="owner", password="x", connect_timeout=5)
+
+
+def test_the_master_user_may_much_and_is_no_superuser(rds, database):
+    with rds.connect(database) as connection:
+        assert scalar(connection, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
+        connection.execute("CREATE ROLE rights_app LOGIN PASSWORD 'secret-word'")
+        connection.execute("CREATE TABLE rights (n int); GRANT SELECT ON rights TO rights_app")
+        assert scalar(connection, "SELECT count(*) FROM pg_stat_activity WHERE query IS NULL") == 0
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("COPY rights FROM PROGRAM 'true'")
+        with rds.connect(database, user="rights_app", password="secret-word") as other:
+            sleeper = scalar(other, "SELECT pg_backend_pid()")
+            assert scalar(connection, f"SELECT pg_terminate_backend({sleeper})") is True
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        rds.connect(database, user="owner", password="wrong")
+
+
+def test_a_given_password_can_be_changed(rds):
+    rds.create("plain", ManageMasterUserPassword=False, MasterUserPassword="first-secret")
+    assert "MasterUserSecret" not in rds.available("plain")
+    rds.connect("plain", user="owner", password="first-secret").close()
+    rds.api.modify_db_instance(DBInstanceIdentifier="plain", MasterUserPassword="other-secret", ApplyImmediately=True)
+    rds.available("plain")
+    rds.connect("plain", user="owner", password="other-secret").close()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        rds.connect("plain", user="owner", password="first-secret")
+    rds.delete("plain")
+
+
+@pytest.mark.parametrize("how", ["modify", "rotate"])
+def test_a_managed_password_rotates_in_the_secret_and_the_database(rds, database, how):
+    before = rds.secret(database)
+    if how == "modify":
+        rds.api.modify_db_instance(DBInstanceIdentifier=database, RotateMasterUserPassword=True, ApplyImmediately=True)
+    else:
+        rds.secrets.rotate_secret(SecretId=rds.describe(database)["MasterUserSecret"]["SecretArn"])
+    rds.available(database)
+    assert rds.secret(database) != before
+    rds.connect(database).close()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        rds.connect(database, user=before["username"], password=before["password"])
+
+
+def test_parameters_apply_at_once_or_at_a_reboot(rds):
+    rds.api.create_db_parameter_group(
+        DBParameterGroupName="tuned", DBParameterGroupFamily="postgres18", Description="of the tests"
+    )
+
+    def change(name, value, method):
+        one = {"ParameterName": name, "ParameterValue": value, "ApplyMethod": method}
+        rds.api.modify_db_parameter_group(DBParameterGroupName="tuned", Parameters=[one])
+
+    change("work_mem", "5120", "immediate")
+    change("rds.force_ssl", "0", "immediate")
+    rds.create("tuned", DBParameterGroupName="tuned")
+    rds.available("tuned")
+    with rds.connect("tuned") as connection:
+        assert scalar(connection, "SHOW work_mem") == "5MB"
+    change("max_connections", "61", "pending-reboot")
+    groups = rds.describe("tuned")["DBParameterGroups"]
+    assert groups == [{"DBParameterGroupName": "tuned", "ParameterApplyStatus": "pending-reboot"}]
+    with rds.connect("tuned") as connection:
+        assert scalar(connection, "SHOW max_connections") == "200"
+    rds.api.reboot_db_instance(DBInstanceIdentifier="tuned")
+    rds.available("tuned")
+    with rds.connect("tuned") as connection:
+        assert scalar(connection, "SHOW max_connections") == "61"
+    assert rds.describe("tuned")["DBParameterGroups"][0]["ParameterApplyStatus"] == "in-sync"
+    with pytest.raises(ClientError, match="InvalidDBParameterGroupState"):
+        rds.api.delete_db_parameter_group(DBParameterGroupName="tuned")
+    with pytest.raises(ClientError, match="immediate apply method for static parameter: max_connections"):
+        change("max_connections", "62", "immediate")
+    with pytest.raises(ClientError, match="Could not find parameter with name: max_conections"):
+        change("max_conections", "62", "pending-reboot")
+    listed = rds.api.describe_db_parameters(DBParameterGroupName="tuned", Source="user")["Parameters"]
+    assert {one["ParameterName"]: one["Source"] for one in listed} == {
+        "work_mem": "user",
+        "rds.force_ssl": "user",
+        "max_connections": "user",
+    }
+    rds.api.reset_db_parameter_group(
+        DBParameterGroupName="tuned", Parameters=[{"ParameterName": "work_mem", "ApplyMethod": "immediate"}]
+    )
+    names = {one["ParameterName"] for one in rds.api.describe_db_parameters(DBParameterGroupName="tuned")["Parameters"]}
+    assert names == {"rds.force_ssl", "max_connections"}
+    rds.delete("tuned")
+    rds.api.delete_db_parameter_group(DBParameterGroupName="tuned")
+
+
+def test_it_stops_and_starts_and_keeps_its_data(rds):
+    rds.create("sleepy")
+    rds.available("sleepy")
+    with rds.connect("sleepy") as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
+    rds.api.stop_db_instance(DBInstanceIdentifier="sleepy")
+    with pytest.raises(ClientError, match="InvalidDBInstanceState"):
+        rds.api.reboot_db_instance(DBInstanceIdentifier="sleepy")
+    until(lambda: rds.describe("sleepy")["DBInstanceStatus"] == "stopped")
+    with pytest.raises(psycopg.OperationalError, match="refused"):
+        rds.connect("sleepy")
+    rds.api.start_db_instance(DBInstanceIdentifier="sleepy")
+    rds.available("sleepy")
+    with rds.connect("sleepy") as connection:
+        assert scalar(connection, "SELECT n FROM kept") == 7
+    rds.delete("sleepy")
+
+
+def test_protection_and_final_snapshots_as_on_rds(rds):
+    rds.create("kept", DeletionProtection=True)
+    rds.available("kept")
+    with pytest.raises(ClientError, match="protected"):
+        rds.api.delete_db_instance(DBInstanceIdentifier="kept", SkipFinalSnapshot=True)
+    rds.api.modify_db_instance(DBInstanceIdentifier="kept", DeletionProtection=False, ApplyImmediately=True)
+    with pytest.raises(ClientError, match="FinalDBSnapshotIdentifier is required"):
+        rds.api.delete_db_instance(DBInstanceIdentifier="kept")
+    with pytest.raises(ClientError, match="FinalDBSnapshotIdentifier can not be specified"):
+        rds.api.delete_db_instance(
+            DBInstanceIdentifier="kept", SkipFinalSnapshot=True, FinalDBSnapshotIdentifier="kept-final"
+        )
+    answer = rds.api.delete_db_instance(DBInstanceIdentifier="kept", FinalDBSnapshotIdentifier="kept-final")
+    assert answer["DBInstance"]["DBInstanceStatus"] == "deleting"
+    until(lambda: not [one for one in names(rds) if one == "kept"])
+    found = rds.api.describe_db_snapshots(DBSnapshotIdentifier="kept-final")["DBSnapshots"]
+    assert [one["DBInstanceIdentifier"] for one in found] == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"Engine": "mysql"}, "InvalidParameterValue"),
+        ({"EngineVersion": "99"}, "InvalidParameterCombination"),
+        ({"EngineVersion": "latest"}, "InvalidParameterCombination"),
+        ({"DBInstanceClass": "t4g.micro"}, "InvalidParameterValue"),
+        ({"AllocatedStorage": 1}, "InvalidParameterValue"),
+        ({"Port": 80}, "InvalidParameterValue"),
+        ({"MasterUsername": "rdsadmin"}, "InvalidParameterValue"),
+        ({"MasterUsername": "1st"}, "InvalidParameterValue"),
+        ({"DBName": "my-app"}, "InvalidParameterValue"),
+        ({"MasterUserPassword": "long-enough"}, "InvalidParameterCombination"),
+        ({"ManageMasterUserPassword": False}, "MissingParameter"),
+        ({"ManageMasterUserPassword": False, "MasterUserPassword": "short"}, "InvalidParameterValue"),
+        ({"ManageMasterUserPassword": False, "MasterUserPassword": "with space in it"}, "InvalidParameterValue"),
+        ({"VpcSecurityGroupIds": ["sg-00000000000000000"]}, "InvalidParameterValue"),
+        ({"DBSubnetGroupName": "nowhere"}, "DBSubnetGroupNotFoundFault"),
+        ({"DBParameterGroupName": "nothing"}, "DBParameterGroupNotFound"),
+        ({"DBParameterGroupName": "older"}, "InvalidParameterCombination"),
+    ],
+)
+def test_what_rds_refuses_is_refused_and_makes_nothing(rds, change, code):
+    if change.get("DBParameterGroupName") == "older":
+        rds.api.create_db_parameter_group(
+            DBParameterGroupName="older", DBParameterGroupFamily="postgres16", Description="of another version"
+        )
+    with pytest.raises(ClientError) as refused:
+        rds.create("never", **change)
+    assert refused.value.response["Error"]["Code"] == code
+    assert "never" not in names(rds)
+
+
+@pytest.mark.parametrize(("asked", "answered"), [("16", "16."), ("17", "17."), ("18", "18."), ("16.3", "16.3")])
+def test_the_major_version_that_was_asked_for(rds, asked, answered):
+    """A major version that is not at hand is served by the next one."""
+    rds.create("old", EngineVersion=asked)
+    assert rds.available("old")["EngineVersion"].startswith(answered)
+    with rds.connect("old") as connection:
+        assert int(scalar(connection, "SHOW server_version_num")) // 10000 >= int(asked.split(".")[0])
+    rds.delete("old")
+
+
+def test_what_is_not_there_is_refused_and_not_pretended(rds):
+    with pytest.raises(ClientError, match="does not have rds:CreateDBCluster"):
+        rds.api.create_db_cluster(DBClusterIdentifier="c", Engine="aurora-postgresql")
+
+
+def test_a_lock_is_held_for_as_long_as_asked(rds, database):
+    with rds.connect(database) as connection:
+        connection.execute("CREATE TABLE locked AS SELECT 1 AS n")
+        assert "locked of app is locked for 30 s" in rds.fault(
+            identifier=database, kind="lock", table="locked", seconds=30
+        )
+        connection.execute("SET lock_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            connection.execute("SELECT n FROM locked")
+        rds.fault(identifier=database, kind="restart")  # the next test must not wait for the lock
+        until(lambda: broken(connection))
+    until(lambda: reachable(rds, database))
+    with pytest.raises(LocalError, match="no database has a table nothing"):
+        rds.fault(identifier=database, kind="lock", table="nothing", seconds=1)
+
+
+@pytest.mark.parametrize("kind", ["restart", "crash"])
+def test_a_restart_cuts_connections_and_keeps_what_was_committed(rds, database, kind):
+    with rds.connect(database) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS survivor (cause text)")
+        connection.execute("INSERT INTO survivor VALUES (%s)", [kind])
+        rds.fault(identifier=database, kind=kind)
+        until(lambda: broken(connection))
+    until(lambda: reachable(rds, database))
+    with rds.connect(database) as connection:
+        assert connection.execute("SELECT 1 FROM survivor WHERE cause = %s", [kind]).fetchone()
+    assert rds.describe(database)["DBInstanceStatus"] == "available"
+
+
+def test_a_pause_stops_the_server_and_ends(rds, database):
+    with rds.connect(database) as connection:
+        backend = psutil.Process(scalar(connection, "SELECT pg_backend_pid()"))
+        rds.fault(identifier=database, kind="pause", seconds=3)
+        assert {backend.status(), backend.parent().status()} == {psutil.STATUS_STOPPED}
+        assert scalar(connection, "SELECT 1") == 1  # answered when it goes on
+
+
+def test_a_slow_server_still_answers(rds, database):
+    with rds.connect(database) as connection:
+        told = rds.fault(identifier=database, kind="slow", seconds=1, percent=80)
+        assert told == "shared stands still 80 % of the time for 1 s"
+        assert scalar(connection, "SELECT 1") == 1
+
+
+def test_faults_that_make_no_sense_are_refused(rds, database):
+    for wanted, message in (
+        ({"identifier": "unknown", "kind": "pause"}, "no database 'unknown'; there is shared"),
+        ({"identifier": database, "kind": "burn"}, "the kind is one of"),
+        ({"identifier": database, "kind": "lock"}, "needs the name of a table"),
+        ({"identifier": database, "kind": "pause", "seconds": -1}, "seconds is more than 0"),
+        ({"identifier": database, "kind": "slow", "percent": "much"}, "percent is a number"),
+    ):
+        with pytest.raises(LocalError, match=message):
+            rds.fault(**wanted)
+
+
+def names(rds):
+    return [one["DBInstanceIdentifier"] for one in rds.api.describe_db_instances()["DBInstances"]]
+
+
+def broken(connection):
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return True
+    return False
+
+
+def reachable(rds, identifier):
+    try:
+        rds.connect(identifier).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def until(condition, seconds=20):
+    """Ask again until it is so, in bounded time."""
+    pause = threading.Event()
+    for _ in range(int(seconds / 0.05)):
+        if condition():
+            return
+        pause.wait(0.05)
+    raise AssertionError(f"not so within {seconds} s")
