@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pulumi
 
-from infra import naming, settings
+from infra import naming, sdk, settings
 from infra.platform import platform
 from infra.providers import providers
 from infra.service import service
 from infra.version import content_version
 
+sdk.narrow()
 wanted = settings.load(pulumi.Config())
 prefix = naming.prefix(wanted.project, wanted.stack)
 tree_version = content_version(Path(wanted.release.context))

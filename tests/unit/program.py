@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import runpy
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pulumi_aws as aws
+import pulumi_aws  # noqa: F401 - what is made narrow below
 
+from infra import sdk
 from tests.unit.recording import Recording, record
 
 ROOT = Path(__file__).parents[2]
@@ -135,11 +135,7 @@ CALLS = {
 }
 
 
-# The SDK loads a service at the first look at it, and some of its modules warn of themselves when that happens.
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)
-    for service in ("ec2", "vpc", "rds", "secretsmanager", "ecs", "ecr", "lb", "iam", "cloudwatch"):
-        hasattr(getattr(aws, service), "anything")
+sdk.narrow()
 
 
 def run_program(*, cached: bool = True, **config: Any) -> Recording:
