@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import sys
 import time
@@ -16,6 +15,9 @@ from rehearsal.report import Report, Step
 from rehearsal.stage import Stage, StageError, only_one
 from rehearsal.story import Story
 from rehearsal.trees import PROJECT
+from tools import cli
+from tools.env import environment as tools_environment
+from tools.project import ToolError
 
 FOLDER = PROJECT / ".local" / "rehearsal"
 
@@ -23,18 +25,15 @@ FOLDER = PROJECT / ".local" / "rehearsal"
 def main(arguments: Sequence[str]) -> int:
     """0: everything held; 1: something did not; 2: it could not begin; 130: interrupted, everything stopped."""
     options = _options(arguments)
-    pulumi = shutil.which("pulumi")
-    if pulumi is None:
-        print("rehearsal: pulumi: not on PATH, expected the CLI that `make tools` gets; run `make rehearse`")
-        return 2
     if not (PROJECT / f"Pulumi.{options.stack}.yaml").exists():
         print(f"rehearsal: --stack {options.stack}: there is no Pulumi.{options.stack}.yaml, expected such as local")
         return 2
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        os.environ["PATH"] = tools_environment(local=False)["PATH"]
         with only_one(FOLDER):
-            return _play(options, pulumi)
-    except StageError as error:
+            return _play(options, str(cli.path()))
+    except (StageError, ToolError) as error:
         print(f"rehearsal: {error}")
         return 2
 

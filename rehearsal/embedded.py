@@ -31,8 +31,7 @@ class Embedded:
     folder: Path
 
     def start(self) -> dict[str, str]:
-        """End a leftover, start a fresh one; answers the environment for its clients. Raises EmbeddedError."""
-        self.stop()
+        """Start it; answers the environment for its clients. Raises EmbeddedError."""
         self._call("start")
         return self.environment()
 

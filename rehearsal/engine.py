@@ -38,6 +38,8 @@ class Outcome:
         errors: messages of severity error, without repeats.
         changes: how many resources per operation, as in the summary.
         spans: seconds from start to end of each resource's step, by name and type.
+        outputs: of the `bluegreen` provider's resources that were made or changed, by name.
+        program_seconds: until the program had told its first resource: the engine's and Python's start.
         log: the file of events.
     """
 
@@ -47,6 +49,8 @@ class Outcome:
     errors: list[str] = field(default_factory=list)
     changes: dict[str, int] = field(default_factory=dict)
     spans: dict[str, float] = field(default_factory=dict)
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    program_seconds: float = 0.0
     log: Path
 
     @property
@@ -173,6 +177,8 @@ class _Follow:
     def event(self, event: dict[str, Any]) -> None:
         """One event."""
         if found := event.get("resourcePreEvent"):
+            if not self.outcome.program_seconds and found["metadata"].get("op") != "refresh":
+                self.outcome.program_seconds = round(time.time() - self.outcome.began, 3)
             self.started[found["metadata"]["urn"]] = time.monotonic()
         elif found := event.get("resOutputsEvent") or event.get("resOpFailedEvent"):
             self._finished(found["metadata"])
@@ -189,6 +195,8 @@ class _Follow:
         self.done += 1
         name, kind = urn.rsplit("::", 1)[-1], str(metadata.get("type", ""))
         self.outcome.spans[f"{name} {kind}"] = round(seconds, 3)
+        if _OURS in kind:
+            self.outcome.outputs[name] = dict((metadata.get("new") or {}).get("outputs") or {})
         if seconds >= 1.0 and kind != "pulumi:pulumi:Stack":
             self.show(f"{kind.rsplit(':', 1)[-1]} {name}: {metadata.get('op')} in {seconds:.1f} s")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from rehearsal.records import Record, percentile
 from rehearsal.verify import Orders
-from rehearsal.weights import Timeline, wrong
+from rehearsal.weights import Change, Timeline, wrong
 
 
 @dataclass(kw_only=True)
@@ -90,6 +90,7 @@ class Report:
     steps: list[Step] = field(default_factory=list)
     traffic: Traffic = field(default_factory=Traffic)
     orders: Orders = field(default_factory=Orders)
+    weights: list[Change] = field(default_factory=list)
     rollback_seconds: float | None = None
     seconds: float = 0.0
     complete: bool = False  # the story came to its end
@@ -117,6 +118,7 @@ class Report:
             "latency_ms": {"p50": self.traffic.p50, "p99": self.traffic.p99, "worst": self.traffic.worst},
             "generator_late_ms": self.traffic.late,
             "versions": self.traffic.versions,
+            "weights": [asdict(change) for change in self.weights],
             "examples": [*self.traffic.examples, *self.orders.examples],
             "steps": [asdict(step) for step in self.steps],
         }

@@ -43,6 +43,7 @@ class Stage:
     environment: dict[str, str] = field(default_factory=dict)
     generator: Generator | None = None
     watch: Watch | None = None
+    start_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self.embedded = Embedded(project=self.project, folder=self.folder / "aws")
@@ -55,7 +56,10 @@ class Stage:
             (self.folder / name).unlink(missing_ok=True)
         self.trees = trees.lay_all(self.folder / "trees")
         self.versions = {name: content_version(tree) for name, tree in self.trees.items()}
+        self.embedded.stop()  # what an interrupted run left
+        began = time.monotonic()
         self.environment = self.embedded.start()
+        self.start_seconds = round(time.monotonic() - began, 2)
         # A copy, so that what the story sets never reaches the checkout's own settings.
         config = self.folder / f"Pulumi.{self.stack}.yaml"
         shutil.copyfile(self.project / f"Pulumi.{self.stack}.yaml", config)

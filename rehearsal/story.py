@@ -136,6 +136,7 @@ class Story:
         if not path.exists():
             return
         found = list(records.read(path))
+        stage.report.weights = stage.changes()
         stage.report.traffic = report.traffic(found, stage.timeline())
         if self.rolled_back is not None:
             began = self.rolled_back.began
