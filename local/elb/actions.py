@@ -44,6 +44,9 @@ def _check_forward(backend: Any, action: Json, balancer_arn: str) -> None:
         group = backend.target_groups.get(arn)
         if group is None:
             raise ActionTargetGroupNotFoundError(arn)
+        if group.protocol != "HTTP" or group.protocol_version not in (None, "HTTP1"):
+            kind = f"{group.target_type} {group.protocol} {group.protocol_version}"
+            raise ValidationError(f"target group {arn}: {kind} targets are not modeled; use HTTP with HTTP1")
         others = set(group.load_balancer_arns) - {balancer_arn}
         if others:
             reason = f"The following target groups cannot be associated with more than one load balancer: {arn}"

@@ -63,7 +63,8 @@ class Alarms:
 def recent(backend: CloudWatchBackend, alarm: Any, at: datetime) -> list[float | None]:
     """The statistic in each of the last N periods, oldest first; None where there are no data."""
     seconds, count = int(alarm.period), int(alarm.evaluation_periods)
-    end = floor(at, min(seconds, GRAIN_SECONDS))
+    grain = min(seconds, GRAIN_SECONDS)
+    end = floor(at, grain) + timedelta(seconds=grain)  # with what has come in just now
     begin = end - timedelta(seconds=seconds * count)
     dimensions = [{"Name": one.name, "Value": one.value} for one in alarm.dimensions]
     data = [

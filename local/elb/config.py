@@ -12,11 +12,10 @@ from typing import Any
 
 from local.contracts import TargetHealth
 from local.elb.model import Balancer, Group, Listener
-from local.elb.routes import PROBE_HEADER, SOURCE_HEADER
+from local.elb.routes import PROBE_HEADER, SESSION_FILTER, SOURCE_HEADER, TYPE
 
 Json = dict[str, Any]
 
-TYPE = "type.googleapis.com/envoy."
 HTTP_MANAGER = f"{TYPE}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 CONNECT_TIMEOUT = "10s"  # what an ALB waits for a connection to a target
 LIMIT = 65_536  # an ALB has no circuit breaker of its own
@@ -68,6 +67,18 @@ def bootstrap(folder: Path, admin: Path) -> Json:
         "admin": {"address": {"pipe": {"path": str(admin), "mode": 0o600}}},
         "dynamic_resources": {"lds_config": watched(folder, "lds"), "cds_config": watched(folder, "cds")},
         "layered_runtime": {"layers": [{"name": "static", "static_layer": {}}]},
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": {
+                        "@type": f"{TYPE}extensions.resource_monitors.downstream_connections.v3."
+                        "DownstreamConnectionsConfig",
+                        "max_active_downstream_connections": LIMIT,
+                    },
+                }
+            ]
+        },
         "stats_flush_interval": "60s",  # there is no sink: the access log is the source of the metrics
     }
 
@@ -171,8 +182,9 @@ def _manager(balancer: Balancer, entry: Listener, folder: Path, log: Path) -> Js
         "common_http_protocol_options": {"idle_timeout": idle, "max_connection_duration": f"{keep_alive}s"},
         "http_protocol_options": {"accept_http_10": True},
         "server_header_transformation": "PASS_THROUGH",
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
         "early_header_mutation_extensions": [_early(mode)],
-        "http_filters": [_trace(), _router()],
+        "http_filters": [_trace(), _sessions(), _router()],
         "local_reply_config": local_replies(),
         "access_log": [_access_log(entry, log)],
     }
@@ -203,6 +215,14 @@ def _trace() -> Json:
             "@type": f"{TYPE}extensions.filters.http.lua.v3.Lua",
             "default_source_code": {"inline_string": TRACE_SCRIPT},
         },
+    }
+
+
+def _sessions() -> Json:
+    """Does nothing by itself; the routes switch it on for target groups with stickiness of their own."""
+    return {
+        "name": SESSION_FILTER,
+        "typed_config": {"@type": f"{TYPE}extensions.filters.http.stateful_session.v3.StatefulSession"},
     }
 
 

@@ -24,7 +24,7 @@ from local.contracts import TargetHealth
 from local.elb import config
 from local.elb.envoy import Envoy
 from local.elb.model import Balancer, Group, Listener, Snapshot
-from local.elb.routes import PROBE_HEADER, NotModeledError, route_configuration
+from local.elb.routes import PROBE_HEADER, TYPE, Cluster, NotModeledError, route_configuration
 from local.ports import holder
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,8 @@ Members = Callable[[str], Mapping[tuple[str, int], TargetHealth]]
 CONFIRM_SECONDS = 1.0
 PROBE_SECONDS = 0.5
 VERSION_DIGITS = 16
-ROUTE_TYPE = f"{config.TYPE}config.route.v3.RouteConfiguration"
+UNKNOWN = Cluster("unknown")
+ROUTE_TYPE = f"{TYPE}config.route.v3.RouteConfiguration"
 
 
 class Plane:
@@ -109,19 +110,19 @@ class Plane:
 
     def _write_routes(self, snapshot: Snapshot) -> list[tuple[Balancer, Listener, str]]:
         changed = []
-        names = {arn: group.name for arn, group in snapshot.groups.items()}
+        clusters = {arn: Cluster(group.name, group.sticky_cookie_seconds) for arn, group in snapshot.groups.items()}
         for balancer in snapshot.balancers:
             for entry in balancer.listeners:
-                version = self._write_route(entry, names)
+                version = self._write_route(entry, clusters)
                 if version or entry.name not in self._listening:
                     changed.append((balancer, entry, version))
         return changed
 
-    def _write_route(self, entry: Listener, names: Mapping[str, str]) -> str:
+    def _write_route(self, entry: Listener, clusters: Mapping[str, Cluster]) -> str:
         """The version that the listener's worker will tell; empty when nothing has changed."""
 
         def routes(version: str) -> Json:
-            return route_configuration(entry, lambda arn: names.get(arn, "unknown"), version, self._token)
+            return route_configuration(entry, lambda arn: clusters.get(arn, UNKNOWN), version, self._token)
 
         try:
             version = hashlib.sha256(json.dumps(routes("")).encode()).hexdigest()[:VERSION_DIGITS]

@@ -41,7 +41,7 @@ def snapshot() -> Snapshot:
     groups: dict[str, Group] = {}
     for backend in backends():
         balancers += [_balancer(backend, one) for one in list(backend.load_balancers.values()) if is_application(one)]
-        groups |= {arn: _group(one) for arn, one in list(backend.target_groups.items()) if one.protocol == "HTTP"}
+        groups |= {arn: _group(one) for arn, one in list(backend.target_groups.items())}
     return Snapshot(balancers=tuple(balancers), groups=groups)
 
 
@@ -130,7 +130,7 @@ def _group(one: Any) -> Group:
     sticky = truth(one.attributes.get("stickiness.enabled")) and one.attributes.get("stickiness.type") == "lb_cookie"
     return Group(
         arn=one.arn,
-        port=int(one.port),
+        port=int(one.port or 0),
         check=HealthCheck(
             path=one.health_check_path or "/",
             port=None if port in (None, "traffic-port") else int(port),
@@ -138,7 +138,7 @@ def _group(one: Any) -> Group:
             timeout=float(one.health_check_timeout_seconds),
             healthy_threshold=int(one.healthy_threshold_count),
             unhealthy_threshold=int(one.unhealthy_threshold_count),
-            matcher=one.matcher.get("HttpCode") or "200",
+            matcher=getattr(one, "matcher", {}).get("HttpCode") or "200",
         ),
         deregistration_delay=float(one.attributes.get("deregistration_delay.timeout_seconds", 300)),
         sticky_cookie_seconds=int(one.attributes.get("stickiness.lb_cookie.duration_seconds", 86_400)) if sticky else 0,

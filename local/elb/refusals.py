@@ -24,7 +24,7 @@ from local.elb import reader
 from local.elb.actions import check_actions, forwarded, refuse
 from local.elb.model import Rule
 from local.elb.plane import port_problem
-from local.elb.routes import NotModeledError, rule_routes
+from local.elb.routes import Cluster, NotModeledError, rule_routes
 
 Json = Mapping[str, Any]
 
@@ -208,7 +208,7 @@ def _expressible(conditions: list[Json], actions: list[Json]) -> None:
     backend_free = [one for one in actions if one["Type"] in {"redirect", "fixed-response"}]
     action = reader.action(backend_free[-1]) if backend_free else reader.forward({"TargetGroupArn": "none"})
     try:
-        rule_routes(Rule(arn="", priority=1, conditions=tuple(conditions), action=action), str, 80)
+        rule_routes(Rule(arn="", priority=1, conditions=tuple(conditions), action=action), Cluster, 80)
     except NotModeledError as error:
         raise ValidationError(str(error)) from None
 

@@ -8,24 +8,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from local.elb import patterns
 from local.elb.model import Action, FixedResponse, Forward, Listener, Redirect, Rule, WeightedGroup
 
 GROUP_COOKIE = "AWSALBTG"
+TARGET_COOKIE = "AWSALB"
 SOURCE_HEADER = "x-lb-source-address"  # set by the listener before routing, removed before forwarding
 PROBE_HEADER = "x-lb-configuration"  # asks a listener which configuration its worker has
 
-ClusterName = Callable[[str], str]
+SESSION_FILTER = "envoy.filters.http.stateful_session"
+TYPE = "type.googleapis.com/envoy."
+
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a route must know of a target group: its cluster's name, and its own stickiness in seconds (0: none)."""
+
+    name: str
+    sticky_seconds: int = 0
+
+
+Clusters = Callable[[str], Cluster]
 
 
 class NotModeledError(ValueError):
     """A condition or action that the API knows and this data plane does not."""
 
 
-def route_configuration(listener: Listener, cluster: ClusterName, version: str, token: str) -> Json:
+def route_configuration(listener: Listener, clusters: Clusters, version: str, token: str) -> Json:
     """The routes of one listener. `version` is what a request with the probe header (value `token`) is told.
 
     Raises NotModeledError when a rule cannot be expressed.
@@ -35,7 +50,7 @@ def route_configuration(listener: Listener, cluster: ClusterName, version: str, 
         "match": {"prefix": "/", "headers": [_exact(PROBE_HEADER, token)]},
         "direct_response": {"status": 200, "body": {"inline_string": version}},
     }
-    routes = [route for rule in listener.rules for route in rule_routes(rule, cluster, listener.port)]
+    routes = [route for rule in listener.rules for route in rule_routes(rule, clusters, listener.port)]
     return {
         "name": listener.name,
         "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [probe, *routes]}],
@@ -45,11 +60,11 @@ def route_configuration(listener: Listener, cluster: ClusterName, version: str, 
     }
 
 
-def rule_routes(rule: Rule, cluster: ClusterName, port: int) -> list[Json]:
+def rule_routes(rule: Rule, clusters: Clusters, port: int) -> list[Json]:
     """The routes of one rule of a listener on this port, in the order in which they must be tried."""
     match = rule_match(rule.conditions)
     if isinstance(rule.action, Forward):
-        return _forward(rule.action, match, cluster)
+        return _forward(rule.action, match, clusters)
     return [{"name": _kind(rule.action), "match": match, **_answer(rule.action, port)}]
 
 
@@ -89,29 +104,44 @@ def _values(condition: Mapping[str, Any], config: str) -> list[str]:
     return list(settings.get("Values") or condition.get("Values") or ())
 
 
-def _forward(action: Forward, match: Json, cluster: ClusterName) -> list[Json]:
+def _forward(action: Forward, match: Json, clusters: Clusters) -> list[Json]:
     if not action.serving:
         # The API allows weights that are all 0; a request then finds no target.
         return [{"name": "no-target", "match": match, "direct_response": {"status": 503}}]
     routes: list[Json] = []
     if action.sticky_seconds:
         routes = [
-            {"match": _with_cookie(match, cluster(group.arn)), "route": _weighted([group], action, cluster)}
+            {"match": _with_cookie(match, clusters(group.arn).name), "route": _weighted([group], action, clusters)}
             for group in action.serving
         ]
-    return [*routes, {"match": match, "route": _weighted(list(action.groups), action, cluster)}]
+    return [*routes, {"match": match, "route": _weighted(list(action.groups), action, clusters)}]
 
 
-def _weighted(groups: list[WeightedGroup], action: Forward, cluster: ClusterName) -> Json:
+def _weighted(groups: list[WeightedGroup], action: Forward, clusters: Clusters) -> Json:
     entries: list[Json] = []
     for group in groups:
-        entry: Json = {"name": cluster(group.arn), "weight": group.weight}
+        cluster = clusters(group.arn)
+        entry: Json = {"name": cluster.name, "weight": group.weight}
         if action.sticky_seconds:
-            cookie = f"{GROUP_COOKIE}={cluster(group.arn)}; Max-Age={action.sticky_seconds}; Path=/"
+            cookie = f"{GROUP_COOKIE}={cluster.name}; Max-Age={action.sticky_seconds}; Path=/"
             entry["response_headers_to_add"] = [{"header": {"key": "set-cookie", "value": cookie}}]
+        if cluster.sticky_seconds:
+            entry["typed_per_filter_config"] = {SESSION_FILTER: _session(cluster.sticky_seconds)}
         entries.append(entry)
     # No retry, as an ALB does not retry. The time limit is the idle timeout of the listener's streams.
     return {"weighted_clusters": {"clusters": entries}, "timeout": "0s"}
+
+
+def _session(seconds: int) -> Json:
+    """Every client stays with its target, by a cookie that names it; while that target is there and healthy."""
+    cookie = {"name": TARGET_COOKIE, "path": "/", "ttl": f"{seconds}s"}
+    state = {"@type": f"{TYPE}extensions.http.stateful_session.cookie.v3.CookieBasedSessionState", "cookie": cookie}
+    return {
+        "@type": f"{TYPE}extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute",
+        "stateful_session": {
+            "session_state": {"name": "envoy.http.stateful_session.cookie", "typed_config": state},
+        },
+    }
 
 
 def _with_cookie(match: Json, value: str) -> Json:
