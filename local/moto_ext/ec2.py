@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.route_tables import RouteBackend
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.models.subnets import SubnetBackend
+from moto.ec2.models.vpcs import VPCBackend
 from moto.ec2.responses.security_groups import SecurityGroups
 from moto.elbv2.models import elbv2_backends
 from moto.rds.models import rds_backends
@@ -61,8 +63,6 @@ def subnet_in_use() -> None:
 
 def gateway_attached() -> None:
     """moto deletes a VPC although an internet gateway is attached; AWS answers DependencyViolation."""
-    from moto.ec2.models.vpcs import VPCBackend
-
     original = VPCBackend.delete_vpc
 
     def delete_vpc(backend: Any, vpc_id: str) -> Any:
@@ -90,6 +90,24 @@ def duplicate_routes() -> None:
         return original(backend, route_table_id, destination_cidr_block, *args, **kwargs)
 
     RouteBackend.create_route = create_route
+
+
+def nat_gateway_interfaces() -> None:
+    """moto keeps the network interface of a deleted NAT gateway, and its address associated: neither the subnet nor the
+    address could ever go. It fails with status 500 for a gateway that does not exist."""
+
+    def delete_nat_gateway(backend: Any, nat_gateway_id: str) -> Any:
+        gateway = backend.nat_gateways.get(nat_gateway_id)
+        if gateway is None:
+            raise aws_error("NatGatewayNotFound", f"NAT gateway {nat_gateway_id} was not found")
+        gateway.state = "deleted"
+        backend.enis.pop(gateway._eni.id, None)
+        for address in gateway.address_set:
+            if association := address.get("associationId"):
+                backend.disassociate_address(association_id=association)
+        return gateway
+
+    NatGatewayBackend.delete_nat_gateway = delete_nat_gateway
 
 
 def _users_of_group(backend: Any, group_id: str) -> Iterator[str]:
@@ -131,4 +149,6 @@ def _users_of_subnet(backend: Any, subnet_id: str) -> Iterator[str]:
             yield database.arn
 
 
-PATCHES = (rule_descriptions, group_in_use, subnet_in_use, gateway_attached, duplicate_routes)
+PATCHES = (
+    *(rule_descriptions, group_in_use, subnet_in_use, gateway_attached, duplicate_routes, nat_gateway_interfaces),
+)
