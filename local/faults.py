@@ -115,16 +115,7 @@ class Faults:
 
 
 def _checked(wanted: Mapping[str, Any]) -> Fault:
-    known = set(Fault.__dataclass_fields__) - {"id"}
-    if strange := sorted(set(wanted) - known):
-        raise BadFault(f"a fault has no attribute {', '.join(strange)}; it has {', '.join(sorted(known))}")
-    if missing := sorted({"service", "action", "kind"} - set(wanted)):
-        raise BadFault(f"a fault needs {', '.join(missing)}")
-    if wanted["kind"] not in KINDS:
-        raise BadFault(f"the kind of a fault is one of {', '.join(KINDS)}; found {wanted['kind']!r}")
-    for name in ("times", "skip", "status"):
-        if not isinstance(wanted.get(name, 0), int):
-            raise BadFault(f"{name} is a whole number; found {wanted[name]!r}")
+    _check_shape(wanted)
     fault = Fault(**{"status": 400 if wanted["kind"] == "throttle" else 500, **wanted})
     if fault.times < 1 or fault.skip < 0:
         raise BadFault(f"times is at least 1 and skip at least 0; found times {fault.times}, skip {fault.skip}")
@@ -135,6 +126,24 @@ def _checked(wanted: Mapping[str, Any]) -> Fault:
     if fault.kind == "delay" and not fault.seconds:
         raise BadFault("a delay needs seconds")
     return fault
+
+
+def _check_shape(wanted: Mapping[str, Any]) -> None:
+    known = set(Fault.__dataclass_fields__) - {"id"}
+    if strange := sorted(set(wanted) - known):
+        raise BadFault(f"a fault has no attribute {', '.join(strange)}; it has {', '.join(sorted(known))}")
+    if missing := sorted({"service", "action", "kind"} - set(wanted)):
+        raise BadFault(f"a fault needs {', '.join(missing)}")
+    if wanted["kind"] not in KINDS:
+        raise BadFault(f"the kind of a fault is one of {', '.join(KINDS)}; found {wanted['kind']!r}")
+    for name, kind, said in (
+        ("times", int, "whole number"),
+        ("skip", int, "whole number"),
+        ("status", int, "whole number"),
+        ("seconds", int | float, "number"),
+    ):
+        if not isinstance(wanted.get(name, 0), kind):
+            raise BadFault(f"{name} is a {said}; found {wanted[name]!r}")
 
 
 def error_of(fault: Fault, service: str) -> tuple[str, str]:

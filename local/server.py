@@ -154,7 +154,7 @@ class Server:
     def __init__(self, port: int, application: Application, *, host: str = "127.0.0.1") -> None:
         self._http = _Threads(host, port, application)
         self._thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.5}, name="http", daemon=True
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.1}, name="http", daemon=True
         )
 
     @property
