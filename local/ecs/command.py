@@ -44,9 +44,9 @@ def environment(
         definition: the container definition.
         override: the container override of RunTask.
         secrets: the values of the definition's `secrets`.
-        given: what the agent adds: the task's address (`HOST`), region and so on.
+        given: what the agent adds: the task's address (`HOST`), its own folder (`HOME`, `TMPDIR`), region and so on.
     """
-    result = {"PATH": DEFAULT_PATH, "HOME": str(image.rootfs / "tmp"), **given, **image.environment}
+    result = {"PATH": DEFAULT_PATH, **given, **image.environment}
     result.update({one["name"]: one.get("value", "") for one in definition.get("environment") or ()})
     result.update(secrets)
     result.update({one["name"]: one.get("value", "") for one in override.get("environment") or ()})

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets as tokens
+import shutil
 import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from local import server
 from local.contracts import Image
+from local.ecs import roles
 from local.ecs.command import command, environment
 from local.ecs.errors import StartFailure
 from local.ecs.host import Host
@@ -48,6 +49,7 @@ class Containers:
     def __init__(self, task: Task, host: Host) -> None:
         self._task, self._host = task, host
         self._stop_signals: dict[str, signal.Signals] = {}
+        self._scratch = host.scratch / task.id
 
     def prepare(self) -> list[Prepared]:
         """Pull secrets, log stream and image of every container, before any is started.
@@ -57,6 +59,7 @@ class Containers:
         """
         task = self._task
         with server.LOCK:
+            roles.check(task.place, task.task_definition)
             task.times["pullStartedAt"] = now()
         overrides = {one.get("name"): one for one in task.overrides.get("containerOverrides") or ()}
         result = []
@@ -110,6 +113,7 @@ class Containers:
             limit = float(container.definition.get("stopTimeout") or DEFAULT_STOP_TIMEOUT_SECONDS)
             self._await_end(process, began, limit)
         self.essential_ended()
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _await_end(self, process: Process, began: float, limit: float) -> None:
         while not process.ended.is_set():
@@ -152,13 +156,15 @@ class Containers:
         given = {
             **self._host.task_environment,
             "HOST": str(task.address),
+            "HOME": str(self._scratch),
+            "TMPDIR": str(self._scratch),
             "AWS_REGION": task.place.region,
             "AWS_DEFAULT_REGION": task.place.region,
             "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
         }
         env = environment(one.image, one.definition, one.override, one.secrets, given)
         what = command(one.image, one.definition, one.override, env)
-        Path(env["HOME"]).mkdir(parents=True, exist_ok=True)
+        self._scratch.mkdir(parents=True, exist_ok=True)
         output, write_end = os.pipe()
         launch = Launch(
             program=what.program, argv=what.argv, environment=env, directory=what.directory, output=write_end

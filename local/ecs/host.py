@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 from local.addresses import Addresses
@@ -12,7 +13,12 @@ from local.ecs.watcher import Watcher
 
 
 class Host(Protocol):
-    """The machine, so to speak, that tasks run on."""
+    """The machine, so to speak, that tasks run on.
+
+    Attributes:
+        task_environment: given to every container.
+        scratch: each task has a folder in it while it lives.
+    """
 
     targets: TargetGroups
     images: ImageStore
@@ -20,6 +26,7 @@ class Host(Protocol):
     spawner: Spawner
     watcher: Watcher
     task_environment: Mapping[str, str]
+    scratch: Path
 
     def wake(self) -> None:
         """Something changed that the scheduler should look at."""

@@ -7,6 +7,7 @@ change its mind about a task. Everything slow happens in the threads of the task
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import threading
 import time
@@ -36,7 +37,8 @@ class Scheduler:
     """Makes ECS of the embedded AWS live.
 
     Args:
-        directory: its own folder; the records of the containers' processes lie there (see `local.processes.Records`).
+        directory: its own folder: the records of the containers' processes (see `local.processes.Records`), and the
+            tasks' own folders.
         targets: where tasks are registered and drained.
         images: what containers are started from.
         addresses: what tasks get their address from.
@@ -54,9 +56,11 @@ class Scheduler:
     ) -> None:
         self.targets, self.images, self.addresses = targets, images, addresses
         self.task_environment: Mapping[str, str] = task_environment or {}
+        self.scratch = directory / "scratch"
         self._records = Records(directory)
         self.spawner = Spawner()
         self.watcher = Watcher(self._records)
+        self._alive: dict[str, Task] = {}
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="ecs-scheduler", daemon=True)
@@ -84,7 +88,7 @@ class Scheduler:
         self.wake()
         self._thread.join()
         with server.LOCK:
-            live = [task for task in tasks.everywhere(self._places()) if task.last_status != "STOPPED"]
+            live = list(self._alive.values())
             for task in live:
                 task.ask_to_stop("ServiceSchedulerInitiated", "The embedded AWS was stopped")
         deadline = time.monotonic() + STOP_SECONDS
@@ -101,6 +105,7 @@ class Scheduler:
             LOG.warning("ending what %s left behind (process group %d)", process.what, process.pid)
             process.end(0, signal.SIGKILL)
             self._records.forget(process)
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     def wake(self) -> None:
         """Look at the services now."""
@@ -114,6 +119,7 @@ class Scheduler:
         """Give a new task the thread that runs it. Called under the lock."""
         if self._stopping.is_set():
             task.ask_to_stop("ServiceSchedulerInitiated", "The embedded AWS was stopped")
+        self._alive[task.task_arn] = task
         task.runner = Runner(task, self)
         task.runner.start()
 
@@ -142,9 +148,18 @@ class Scheduler:
             moment = time.monotonic()
             for service in services:
                 Look(service, health, moment).run(self.launch)
+            self._look_after_tasks()
             self._forget()
         busy = bool(asked) or any(not service.steady for service in services)
         return TICK_SECONDS if busy else IDLE_SECONDS
+
+    def _look_after_tasks(self) -> None:
+        """Let go of tasks that stopped; a task that the API no longer knows, because moto was reset, stops."""
+        for arn, task in list(self._alive.items()):
+            if task.last_status == "STOPPED":
+                del self._alive[arn]
+            elif task.place.backend.tasks.get(task.cluster_name, {}).get(arn) is not task:
+                task.ask_to_stop("ServiceSchedulerInitiated", "The embedded AWS was reset")
 
     def _services(self) -> Iterator[Service]:
         for place in self._places():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from local.ecs import network
@@ -72,6 +72,10 @@ def service_task(service: Service, deployment: Deployment) -> Task:
     backend = service.place.backend
     definition = backend.describe_task_definition(deployment.task_definition)
     source = {"SERVICE": service.tags, "TASK_DEFINITION": definition.tags}
+    tags = list(source.get(service.settings.get("propagateTags", "NONE"), []))
+    if service.settings.get("enableECSManagedTags"):
+        named = {"aws:ecs:clusterName": service.cluster_name, "aws:ecs:serviceName": service.name}
+        tags += [{"key": key, "value": value} for key, value in named.items()]
     settings = {**deployment.settings, "enableExecuteCommand": service.settings.get("enableExecuteCommand")}
     task = new_task(
         service.place,
@@ -80,7 +84,7 @@ def service_task(service: Service, deployment: Deployment) -> Task:
         group=f"service:{service.name}",
         started_by=deployment.id,
         settings=settings,
-        tags=list(source.get(service.settings.get("propagateTags", "NONE"), [])),
+        tags=tags,
     )
     task.targets = deployment.targets
     return task
@@ -100,10 +104,3 @@ def find(place: Place, cluster: str, name_or_arn: str) -> Task | None:
     """A task by its id or ARN."""
     identity = name_or_arn.rsplit("/", 1)[-1]
     return next((task for task in of_cluster(place, cluster) if task.id == identity), None)
-
-
-def everywhere(places: Iterator[Place]) -> Iterator[Task]:
-    """Every task of some places."""
-    for place in places:
-        for cluster in list(place.backend.tasks):
-            yield from of_cluster(place, cluster)

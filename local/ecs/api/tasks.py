@@ -13,6 +13,7 @@ from local.ecs.views import task_view
 
 FARGATE = ("FARGATE", "FARGATE_SPOT")
 MOST_TASKS, PAGE = 10, 100
+BESIDE_NOTHING = ("serviceName", "family", "desiredStatus", "launchType", "containerInstance")
 # What makes two RunTask calls with one client token the same call.
 IDENTIFYING = ("cluster", "taskDefinition", "count", "overrides", "startedBy", "group", "networkConfiguration")
 
@@ -145,13 +146,18 @@ def describe_tasks(request: Request) -> dict[str, Any]:
 
 
 def list_tasks(request: Request) -> dict[str, Any]:
-    """ListTasks: by default those that are to run; filters are combined; at most 100 a page.
+    """ListTasks: by default those that are to run; at most 100 a page. `startedBy` takes no other filter beside it.
 
     Raises:
         ServiceNotFoundException: the service filter names none.
-        InvalidParameterException: a token that was not answered before.
+        InvalidParameterException: a token that was not answered before, or a filter beside `startedBy`.
     """
     given = request.given
+    beside = [name for name in BESIDE_NOTHING if given.get(name)] if given.get("startedBy") else []
+    if beside:
+        raise invalid(
+            f"When startedBy is used as a filter, it must be the only one; found {', '.join(beside)} beside it."
+        )
     status = given.get("desiredStatus", "RUNNING")
     found = [task for task in tasks.of_cluster(request.place, request.cluster().name) if task.desired_status == status]
     if given.get("serviceName"):

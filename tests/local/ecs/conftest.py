@@ -5,6 +5,7 @@ Images are folders with a few lines of Python, target groups say what a test tel
 
 import dataclasses
 import itertools
+import json
 import sys
 import threading
 import time
@@ -124,12 +125,31 @@ class StubTargets:
         return True
 
 
+class Door:
+    """moto behind HTTP, and clients for it: dear to make, so all tests share them."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self._clients: dict[str, object] = {}
+
+    def client(self, name: str):
+        if name not in self._clients:
+            self._clients[name] = boto3.client(
+                name,
+                endpoint_url=self.endpoint,
+                region_name=REGION,
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+                config=Config(retries={"total_max_attempts": 1}),
+            )
+        return self._clients[name]
+
+
 class Ecs:
     """The running thing, its clients, and the resources that most tests need."""
 
-    def __init__(self, root: Path, endpoint: str, images: StubImages, targets: StubTargets) -> None:
-        self.root, self.endpoint, self.images, self.targets = root, endpoint, images, targets
-        self._clients: dict[str, object] = {}
+    def __init__(self, root: Path, door: "Door", images: StubImages, targets: StubTargets) -> None:
+        self.root, self.client, self.images, self.targets = root, door.client, images, targets
         self._counter = itertools.count(1)
         self.image = images.add(f"{REGISTRY}/app:1")
         self.cluster = self.client("ecs").create_cluster(clusterName="c")["cluster"]["clusterArn"]
@@ -144,19 +164,14 @@ class Ecs:
         ]
         self.group = ec2.create_security_group(VpcId=vpc, GroupName="tasks", Description="t")["GroupId"]
         self.client("logs").create_log_group(logGroupName="/app")
+        self.role = self.new_role("execution", "ecs-tasks.amazonaws.com")
         self.network = {"awsvpcConfiguration": {"subnets": self.subnets, "securityGroups": [self.group]}}
 
-    def client(self, name: str):
-        if name not in self._clients:
-            self._clients[name] = boto3.client(
-                name,
-                endpoint_url=self.endpoint,
-                region_name=REGION,
-                aws_access_key_id="test",
-                aws_secret_access_key="test",
-                config=Config(retries={"total_max_attempts": 1}),
-            )
-        return self._clients[name]
+    def new_role(self, name: str, principal: str) -> str:
+        statement = {"Effect": "Allow", "Principal": {"Service": principal}, "Action": "sts:AssumeRole"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        made = self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=policy)
+        return made["Role"]["Arn"]
 
     @property
     def ecs(self):
@@ -184,7 +199,7 @@ class Ecs:
             "requiresCompatibilities": ["FARGATE"],
             "cpu": "256",
             "memory": "512",
-            "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/execution",
+            "executionRoleArn": self.role,
             "containerDefinitions": containers or [self.container(command=command or ("serve",))],
             **fields,
         }
@@ -205,7 +220,7 @@ class Ecs:
     def task(self, arn: str):
         return self.ecs.describe_tasks(cluster="c", tasks=[arn])["tasks"][0]
 
-    def until(self, look, what: str = "", seconds: float = WAIT_SECONDS):
+    def until(self, look, what: str = "", seconds: float = WAIT_SECONDS, *, look_at_services: bool = True):
         """The first true answer of a look, repeated until then."""
         end = time.monotonic() + seconds
         while True:
@@ -213,7 +228,8 @@ class Ecs:
             if answer:
                 return answer
             if time.monotonic() > end:
-                pytest.fail(f"not within {seconds:.0f} s: {what or look}; services: {self.describe_all()}")
+                services = self.describe_all() if look_at_services else "not asked for"
+                pytest.fail(f"not within {seconds:.0f} s: {what or look}; services: {services}")
             threading.Event().wait(0.02)
 
     def describe_all(self):
@@ -300,22 +316,27 @@ class Ecs:
         return self.ecs.describe_tasks(cluster="c", tasks=arns)["tasks"] if arns else []
 
 
+@pytest.fixture(scope="session")
+def door():
+    server = Server(0, DomainDispatcherApplication(create_backend_app))
+    server.start()
+    yield Door(server.endpoint)
+    server.stop()
+
+
 @pytest.fixture
-def aws(tmp_path):
+def aws(tmp_path, door):
     from moto.moto_api._internal.models import moto_api_backend
 
     moto_api_backend.reset()
     images, targets, addresses = StubImages(tmp_path / "images"), StubTargets(), Addresses()
     scheduler = Scheduler(tmp_path / "ecs", targets, images, addresses)
-    server = Server(0, DomainDispatcherApplication(create_backend_app))
     scheduler.start()
-    server.start()
     try:
-        made = Ecs(tmp_path, server.endpoint, images, targets)
+        made = Ecs(tmp_path, door, images, targets)
         made.scheduler = scheduler
         yield made
     finally:
         scheduler.stop()
-        server.stop()
         addresses.close()
         moto_api_backend.reset()

@@ -115,11 +115,11 @@ def test_environment(image):
         {"environment": [{"name": "A", "value": "definition"}, {"name": "S", "value": "shadowed"}]},
         {"environment": [{"name": "O", "value": "override"}]},
         {"S": "secret"},
-        {"HOST": "127.64.0.1"},
+        {"HOST": "127.64.0.1", "HOME": "/own"},
     )
     assert found == {
         "A": "definition",
-        "HOME": str(image.rootfs / "tmp"),
+        "HOME": "/own",
         "HOST": "127.64.0.1",
         "O": "override",
         "PATH": "/image/bin",

@@ -254,7 +254,8 @@ def test_what_create_service_is_given_is_answered(aws):
     aws.ecs.update_service(cluster="c", service="s", desiredCount=1)
     aws.until(lambda: aws.look()["runningCount"] == 1, "runs")
     task = aws.ecs.describe_tasks(cluster="c", tasks=started(aws), include=["TAGS"])["tasks"][0]
-    assert task["tags"] == [{"key": "team", "value": "shop"}]
+    tags = {tag["key"]: tag["value"] for tag in task["tags"]}
+    assert tags == {"team": "shop", "aws:ecs:clusterName": "c", "aws:ecs:serviceName": "s"}
     assert (task["group"], task["startedBy"]) == ("service:s", aws.look()["deployments"][0]["id"])
 
 

@@ -272,12 +272,14 @@ def test_tasks_are_found_by_every_filter(aws):
     assert listed() == [0, 1, 2]
     assert listed(family="two") == [1, 2]
     assert listed(startedBy="a") == [0, 1]
-    assert listed(startedBy="a", family="two") == [1]
     assert listed(desiredStatus="STOPPED") == []
+    with pytest.raises(aws.ecs.exceptions.InvalidParameterException, match="family"):
+        listed(startedBy="a", family="two")
     aws.ecs.stop_task(cluster="c", task=arns[0])
     aws.stopped(arns[0])
     assert listed() == [1, 2]
-    assert listed(desiredStatus="STOPPED", startedBy="a") == [0]
+    assert listed(startedBy="a") == [1]
+    assert listed(desiredStatus="STOPPED", family="one") == [0]
     pages = aws.ecs.get_paginator("list_tasks").paginate(cluster="c", PaginationConfig={"PageSize": 1})
     assert [len(page["taskArns"]) for page in pages] == [1, 1]
     with pytest.raises(aws.ecs.exceptions.ServiceNotFoundException):
@@ -304,3 +306,30 @@ def runs(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
+
+
+def test_roles_must_be_there_and_trust_ecs_tasks(aws):
+    lambdas = aws.new_role("lambdas", "lambda.amazonaws.com")
+    for role in (lambdas, lambdas.replace("lambdas", "absent")):
+        task = aws.stopped(aws.run(aws.define(taskRoleArn=role)))
+        assert task["stopCode"] == "TaskFailedToStart"
+        assert task["stoppedReason"].startswith(f"ECS was unable to assume the role '{role}'")
+
+
+def test_a_task_has_a_folder_of_its_own_while_it_lives(aws):
+    arn = aws.run(aws.define())
+    aws.pid(arn)
+    folder = aws.root / "ecs" / "scratch" / arn.rsplit("/", 1)[-1]
+    assert folder.is_dir()
+    aws.ecs.stop_task(cluster="c", task=arn)
+    aws.stopped(arn)
+    assert not folder.exists()
+
+
+def test_a_reset_of_moto_ends_every_task(aws):
+    from moto.moto_api._internal.models import moto_api_backend
+
+    pid = aws.pid(aws.run(aws.define()))
+    moto_api_backend.reset()
+    aws.scheduler.wake()
+    aws.until(lambda: not runs(pid), "the task ended", look_at_services=False)
