@@ -61,8 +61,9 @@ class Stamp:
 
     @staticmethod
     def _report(scope: Scope, status: int, seconds: float) -> None:
-        # The load balancer keeps the access log; a line for each request here would say the same again.
-        quiet = status < 500 and seconds < SLOW_SECONDS
+        # The load balancer keeps the access log; a line for each request here would say the same again. What is not
+        # ready says why in a line of its own.
+        quiet = (status < 500 or scope["path"] == "/readyz") and seconds < SLOW_SECONDS
         fields = {
             "method": scope["method"],
             "path": scope["path"],

@@ -121,7 +121,8 @@ def _releases(stage: Stage, story: Story) -> Figures:
     split = _step("release v3, then v2 without a build", lambda: stage.engine.up(context=str(stage.trees["v2"])))
     if split.code:
         raise StepError(f"release: exit code {split.code}: {split.message[:400]}")
-    flips = [change.time for change in stage.changes() if back.began <= change.time <= back.began + back.seconds]
+    ended = back.began + back.seconds
+    flips = [change.time for change in stage.changes() if change.weights and back.began <= change.time <= ended]
     stage.stop_load()
     judged = report.traffic(list(records.read(stage.folder / "requests.tsv")), stage.timeline())
     return {

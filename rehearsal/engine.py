@@ -19,6 +19,7 @@ from typing import IO, Any
 
 Show = Callable[[str], None]
 _TICK_SECONDS = 5.0
+_LONG_SECONDS = 2.0  # a step that took less is not shown
 _STOP_SECONDS = 45.0  # a shift that is interrupted puts the weights back within 10 s
 _OURS = "bluegreen:index:"
 
@@ -197,7 +198,12 @@ class _Follow:
         self.outcome.spans[f"{name} {kind}"] = round(seconds, 3)
         if _OURS in kind:
             self.outcome.outputs[name] = dict((metadata.get("new") or {}).get("outputs") or {})
-        if seconds >= 1.0 and kind != "pulumi:pulumi:Stack":
+        # Components end when their last child does, and a refresh is asked for by the provider itself: neither is news.
+        if (
+            seconds >= _LONG_SECONDS
+            and metadata.get("op") != "refresh"
+            and not kind.startswith(("bluegreen:infra", "pulumi:"))
+        ):
             self.show(f"{kind.rsplit(':', 1)[-1]} {name}: {metadata.get('op')} in {seconds:.1f} s")
 
     def _diagnostic(self, found: dict[str, Any]) -> None:
@@ -213,7 +219,7 @@ class _Follow:
             if time.monotonic() - self.ticked >= _TICK_SECONDS:
                 self.ticked = time.monotonic()
                 self.show(f"... {message}")
-        elif _OURS in str(found.get("urn", "")) or severity == "warning":
+        elif (_OURS in str(found.get("urn", "")) or severity == "warning") and '{"result"' not in message:
             self.show(message)
 
 

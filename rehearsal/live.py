@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from infra import naming
 from infra.naming import COLORS, Color
+from rehearsal.weights import Span
 
 
 class LookError(Exception):
@@ -88,12 +89,13 @@ class Live:
                 found[versions[color]] = found.get(versions[color], 0) + weight
         return found
 
-    def shift_times(self, since: int) -> tuple[list[float], int]:
-        """When the ModifyRule calls after number `since` were answered, and the number of the newest call of all."""
+    def shifts(self, since: int) -> tuple[list[Span], int]:
+        """Begin and end of the ModifyRule calls after number `since`, and the number of the newest call of all."""
         url = f"{self.environment['AWS_ENDPOINT_URL']}/_local/calls?service=elbv2&action=ModifyRule&since={since}"
         with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  the embedded AWS on loopback
             report = json.load(answer)
-        return [call["time"] for call in report["calls"] if call["status"] < 300], int(report["last"])
+        answered = [call for call in report["calls"] if call["status"] < 300]
+        return [(call["time"] - call["seconds"], call["time"]) for call in answered], int(report["last"])
 
     def leftovers(self) -> list[str]:
         """What of the stack is still in the account, by name."""

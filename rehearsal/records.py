@@ -38,6 +38,11 @@ class Record:
     error: str
 
     @property
+    def answered(self) -> float:
+        """When the answer had come, seconds since the epoch."""
+        return self.due + self.milliseconds / 1000
+
+    @property
     def lost(self) -> bool:
         """True when the client did not get what it asked for."""
         return bool(self.error) or self.status not in _SUCCESS

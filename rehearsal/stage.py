@@ -77,7 +77,7 @@ class Stage:
 
     def start_load(self, url: str) -> None:
         """Send requests and keep the weights' timeline."""
-        self.watch = Watch(self.live.shift_times, self.live.weights_by_version)
+        self.watch = Watch(self.live.shifts, self.live.weights_by_version)
         self.watch.start(time.time())
         name = f"r{int(self.report.started)}"
         self.generator = Generator(project=self.project, folder=self.folder, url=url, rps=self.rps, run=name)

@@ -27,7 +27,7 @@ class Failure:
 
 
 BROKEN = Failure(tree="broken-migration", reasons=("e0004", "contains null values"))
-UNHEALTHY = Failure(tree="never-healthy", reasons=("health",))
+UNHEALTHY = Failure(tree="never-healthy", reasons=("price service: no answer", "health checks"))
 
 
 class Story:
@@ -85,7 +85,9 @@ class Story:
         """Ask for v1 by its name: no build, no migration, one step."""
         self.rolled_back = self._up(version=self.stage.versions["v1"])
         detail = self._serves("v1")
-        flips = [change.time for change in self.stage.changes() if change.time >= self.rolled_back.began]
+        flips = [
+            change.time for change in self.stage.changes() if change.weights and change.time >= self.rolled_back.began
+        ]
         return f"{detail}; flip {flips[0] - self.rolled_back.began:.1f} s after the command" if flips else detail
 
     def failing(self, failure: Failure) -> str:
@@ -189,5 +191,7 @@ class Story:
 
 
 def _sentence(outcome: Outcome, failure: Failure) -> str:
-    fitting = [error for error in outcome.errors if failure.reasons[-1].lower() in error.lower()]
-    return (fitting or outcome.errors)[0][:200]
+    """The part of the message that says why, short enough for a table."""
+    reason = failure.reasons[0]
+    found = next(error for error in outcome.errors if reason.lower() in error.lower())
+    return found[found.lower().index(reason.lower()) :][:110]

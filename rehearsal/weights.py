@@ -1,8 +1,8 @@
 """When the weights changed: what tells an answer by the wrong color from one that was on its way.
 
-The embedded AWS notes the time at which it answered each ModifyRule. From that time on the new weights hold, so a
-request sent later must not be answered by a version whose weight was already 0. The weights themselves are read right
-after each change was seen.
+The embedded AWS notes when each ModifyRule began and when it was answered. From the answer on the new weights hold, so
+a request sent later must not be answered by a version whose weight was already 0; between the two both may be true. The
+weights themselves are read right after each change was seen.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from rehearsal.records import Record
 
 Weights = Mapping[str, int]
+Span = tuple[float, float]
 LOOK_SECONDS = 0.1
 
 
@@ -22,7 +23,7 @@ LOOK_SECONDS = 0.1
 class Change:
     """From `time` on (seconds since the epoch) the weights of the versions are these; one not named has 0.
 
-    None: they changed faster than they could be read, so nothing is said about this time.
+    None: a change was being made, or changes came faster than they could be read; nothing is said about this time.
     """
 
     time: float
@@ -45,27 +46,38 @@ class Timeline:
         """A copy."""
         return list(self._changes)
 
-    def weight(self, version: str, at: float) -> int | None:
-        """The weight of a version at a time; None where it is not known."""
+    def never_had(self, version: str, since: float, until: float) -> bool:
+        """True when the weight of a version was 0 at every moment from `since` to `until`, as far as is known."""
         changes = self._changes
-        place = bisect.bisect_right(changes, at, key=lambda change: change.time)
-        weights = changes[place - 1].weights if place else None
-        return None if weights is None else weights.get(version, 0)
+        first = bisect.bisect_right(changes, since, key=lambda change: change.time)
+        last = bisect.bisect_right(changes, until, key=lambda change: change.time)
+        if not first:
+            return False  # before anything is known
+        return all(
+            change.weights is not None and not change.weights.get(version) for change in changes[first - 1 : last]
+        )
 
 
 def wrong(records: Iterable[Record], timeline: Timeline) -> list[Record]:
-    """The answers by a version whose weight was already 0 when the request was sent."""
-    return [record for record in records if record.version and timeline.weight(record.version, record.sent) == 0]
+    """The answers by a version whose weight was already 0 when the request was sent, and stayed so until the answer.
+
+    The second half is for a version that gains weight: a request may be sent just before and arrive just after.
+    """
+    return [
+        record
+        for record in records
+        if record.version and timeline.never_had(record.version, record.sent, record.answered)
+    ]
 
 
 class Watch:
     """A thread that keeps a timeline.
 
-    `calls` answers the times of the ModifyRule calls after the given number, and the number of the newest; `look`
-    answers the live weights by version.
+    `calls` answers when the ModifyRule calls after the given number began and ended, and the number of the newest;
+    `look` answers the live weights by version.
     """
 
-    def __init__(self, calls: Callable[[int], tuple[list[float], int]], look: Callable[[], Weights]) -> None:
+    def __init__(self, calls: Callable[[int], tuple[list[Span], int]], look: Callable[[], Weights]) -> None:
         self.timeline = Timeline()
         self.failure = ""
         self._calls = calls
@@ -93,14 +105,13 @@ class Watch:
                 self.failure = f"{type(error).__name__}: {error}"
 
     def _once(self) -> None:
-        times, self._seen = self._calls(self._seen)
-        while times:
+        spans, self._seen = self._calls(self._seen)
+        while spans:
             weights = self._look()
             later, self._seen = self._calls(self._seen)
             if not later:
                 break
-            times += later  # read again: the weights may be those from before this change
-        if len(times) > 1:
-            self.timeline.add(times[0], None)
-        if times:
-            self.timeline.add(times[-1], weights)
+            spans += later  # read again: the weights may be those from before this change
+        if spans:
+            self.timeline.add(spans[0][0], None)
+            self.timeline.add(spans[-1][1], weights)

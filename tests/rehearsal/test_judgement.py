@@ -16,7 +16,7 @@ def answer(**changes):
         "due": 10.0, "sent": 10.0, "milliseconds": 1.0, "operation": "read", "status": 200, "version": "v1",
         "color": "blue", "error": "",
     }  # fmt: skip
-    return Record(**{**fields, **changes})
+    return Record(**{**fields, "due": changes.get("sent", 10.0), **changes})
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,8 @@ SHIFT = timeline((0.0, {"v1": 100}), (10.0, {"v1": 90, "v2": 10}), (20.0, {"v1":
     ("version", "sent", "counts"),
     [
         ("v1", 5.0, False),
-        ("v2", 9.999, True),  # before its first share
+        ("v2", 9.9, True),  # before its first share
+        ("v2", 9.9995, False),  # sent just before it, answered just after
         ("v2", 10.0, False),
         ("v1", 19.999, False),  # on its way when the last step came: no fault
         ("v1", 20.0, True),
@@ -83,7 +84,7 @@ def test_nothing_is_said_about_a_time_in_which_weights_moved_too_fast():
 
 
 def test_the_watch_reads_the_weights_after_every_change():
-    calls = iter([([], 4), ([10.0], 5), ([], 5), ([20.0], 6), ([21.0], 7), ([], 7)])
+    calls = iter([([], 4), ([(9.9, 10.0)], 5), ([], 5), ([(19.9, 20.0)], 6), ([(20.9, 21.0)], 7), ([], 7)])
     looks = iter([{"v1": 100}, {"v2": 100}, {"v1": 50}, {"v1": 100}])
     watch = Watch(lambda _since: next(calls), lambda: next(looks))
     watch._seen = watch._calls(0)[1]
@@ -91,7 +92,13 @@ def test_the_watch_reads_the_weights_after_every_change():
     watch._once()
     watch._once()  # a second change came between the first and the look: looked again
     found = [(change.time, change.weights) for change in watch.timeline.changes]
-    assert found == [(0.0, {"v1": 100}), (10.0, {"v2": 100}), (20.0, None), (21.0, {"v1": 100})]
+    assert found == [
+        (0.0, {"v1": 100}),
+        (9.9, None),
+        (10.0, {"v2": 100}),
+        (19.9, None),
+        (21.0, {"v1": 100}),
+    ]
 
 
 def good_report():
