@@ -47,13 +47,14 @@ class ServiceCapacity(Handler):
     def diff(self, request: Request) -> Difference:
         """What is wanted of this color against what was read; the other color is not looked at."""
         old, new, state = request.old_inputs, request.inputs, request.state
-        found = {key: Change() for key in differs(old, new, ("cluster", "color", "desiredCount"))}
-        if "desiredCount" not in found and state.get("liveCount") != new["desiredCount"]:
-            found["liveCount"] = Change(input=False)
-        if _of(new, "services") != _of(old, "services"):
+        found = {key: Change() for key in differs(old, new, ("cluster", "color"))}
+        if "color" not in found and _of(new, "services") != _of(old, "services"):
             found["services"] = Change()
-        if state.get("taskDefinition") != _of(new, "taskDefinitions"):
-            found["taskDefinition"] = Change(input=False)
+        if state.get("desiredCount") != new["desiredCount"]:
+            found["desiredCount"] = Change(input=False)
+        if "color" not in found and state.get("taskDefinition") != _of(new, "taskDefinitions"):
+            asked = old.get("taskDefinitions") != new.get("taskDefinitions")
+            found["taskDefinitions" if asked else "taskDefinition"] = Change(input=asked)
         return Difference(changes=found)
 
     def update(self, request: Request) -> Made:
@@ -61,7 +62,6 @@ class ServiceCapacity(Handler):
         inputs = request.inputs
         outputs: dict[str, Any] = {
             "runningCount": inputs["desiredCount"],
-            "liveCount": inputs["desiredCount"],
             "taskDefinition": _of(inputs, "taskDefinitions"),
             "seconds": UNKNOWN,
         }
@@ -70,12 +70,12 @@ class ServiceCapacity(Handler):
         return Made(id=resource_id(request), state={**inputs, **outputs}, refresh_before_update=True)
 
     def read(self, request: Request) -> Found:
-        """The state with the live desired count and task definition; the count of a moment is not drift."""
+        """The state with the live desired count and task definition; how many run at this moment is not drift."""
         inputs = request.old_inputs or request.state
         service = read_services(self.aws, inputs["cluster"], inputs["services"])[inputs["color"]]
-        live: dict[str, Any] = {"liveCount": None, "taskDefinition": None}
+        live: dict[str, Any] = {"desiredCount": None, "taskDefinition": None}
         if service is not None:
-            live = {"liveCount": service["desiredCount"], "taskDefinition": service["taskDefinition"]}
+            live = {"desiredCount": service["desiredCount"], "taskDefinition": service["taskDefinition"]}
         state = {**request.state, **live}
         return Found(id=request.id, state=state, inputs=request.old_inputs, refresh_before_update=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, Final
 
 from provider.checks import Checks
@@ -33,6 +32,7 @@ VERSION: Final = r"[A-Za-z0-9._-]{1,128}"
 MOST_TASKS: Final = 5000  # ECS: tasks per service
 # How the version came into service. Once it is there these stay as they were: what depends on them must not run again.
 STORY: Final = ("action", "gate", "rollback", "liveColor", "liveWeights", "firstRelease", "reset", "actor")
+SHOWN: Final = ("version", "image", "desiredCount", "previous", "services")
 OBSERVED: Final = "observed"  # in state only while AWS is not as the last plan wanted it
 
 
@@ -55,14 +55,17 @@ class Release(Handler):
         return checks.done()
 
     def diff(self, request: Request) -> Difference:
-        """Whether the plan from what was read differs from the recorded one. Only outputs say so."""
+        """Whether the plan from what was read differs from the recorded one."""
         weights, slots = _seen(request.state)
         outputs = self._outputs(request, weights, slots)
-        story = {key: request.state.get(key) for key in outputs}
-        found = changed(story, outputs)
-        inputs = changed(request.old_inputs, request.inputs)
-        own = {key: Change(kind=one.kind, input=key in inputs) for key, one in found.items()}
-        return Difference(changes={key: one for key, one in own.items() if key != "lineage"} or own)
+        found = changed({key: request.state.get(key) for key in outputs}, outputs)
+        if not found:
+            return Difference()
+        # The CLI shows an output that differs as one that goes away. What is asked for, or what was found, reads well.
+        inputs = {key: one for key, one in changed(request.old_inputs, request.inputs).items() if key in SHOWN}
+        if not inputs and OBSERVED in request.state:
+            inputs = {OBSERVED: Change(kind="delete", input=False)}
+        return Difference(changes=inputs or {key: Change(input=False) for key in found})
 
     def update(self, request: Request) -> Made:
         """Plan from what is live now; a preview says the plan, an update also puts an interrupted shift back."""
@@ -82,7 +85,7 @@ class Release(Handler):
         if not _as_planned(state, weights, slots):
             state[OBSERVED] = {
                 "weights": dict(weights) if weights is not None else None,
-                "slots": {color: asdict(slot) for color, slot in slots.items() if slot is not None},
+                "slots": {color: _noted(slot) for color, slot in slots.items() if slot is not None},
             }
         return Found(id=request.id, state=state, inputs=request.old_inputs, refresh_before_update=True)
 
@@ -120,21 +123,25 @@ class Release(Handler):
 
     def _announce(self, request: Request, outputs: Mapping[str, Any], weights: Weights | None, slots: Slots) -> None:
         work = self.context.work(request)
-        before = {color: slot.version if (slot := slots[color]) else "nothing" for color in COLORS}
-        target: Color = outputs["targetColor"]
         if outputs["reset"] and weights is not None:
             back = show(outputs["liveWeights"])
             work.say(f"an interrupted shift left {show(weights)}: first the weights go back to {back}")
-        if outputs["action"] == "none":
-            return
-        moves = f"weights {show(outputs['liveWeights'])} -> {show(outputs['weights'])}"
-        holds = "keeps" if before[target] == outputs["version"] else f"gets (now {before[target]})"
-        work.say(f"{outputs['action']}: {target} {holds} version {outputs['version']}; {moves}")
+        if outputs["action"] != "none":
+            holds = ", ".join(_change(color, slots[color], outputs["colors"][color]["version"]) for color in COLORS)
+            moves = f"weights {show(outputs['liveWeights'])} -> {show(outputs['weights'])}"
+            work.say(f"{outputs['action']} of {outputs['version']} to {outputs['targetColor']}: {holds}; {moves}")
 
     def _reset(self, request: Request, start: Weights, found: Weights) -> None:
         inputs = request.inputs
         write_weights(self.aws, inputs["listenerRuleArn"], inputs["targetGroupArns"], start)
         self.context.work(request).say(f"weights put back: {show(found)} -> {show(start)}")
+
+
+def _change(color: Color, slot: Slot | None, version: str) -> str:
+    """`green v1 -> v2`, or `blue keeps v1`."""
+    if slot is None:
+        return f"{color} gets {version}"
+    return f"{color} keeps {version}" if slot.version == version else f"{color} {slot.version} -> {version}"
 
 
 def _as_outputs(made: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,11 +199,24 @@ def _seen(state: Mapping[str, Any]) -> tuple[Weights | None, Slots]:
     """What the last Read saw: what the plan wanted, or what it noted."""
     noted = state.get(OBSERVED)
     if noted is not None:
-        slots = {color: Slot(**noted["slots"][color]) if color in noted["slots"] else None for color in COLORS}
-        return noted.get("weights"), slots
-    return state["weights"], {color: _recorded(state["colors"][color]) for color in COLORS}
+        return noted.get("weights"), {color: _slot(noted["slots"].get(color)) for color in COLORS}
+    return state["weights"], {color: _slot(state["colors"][color]) for color in COLORS}
 
 
-def _recorded(one: Mapping[str, Any]) -> Slot:
+def _noted(slot: Slot) -> dict[str, Any]:
+    return {
+        "version": slot.version,
+        "image": slot.image,
+        "desiredCount": slot.desired_count,
+        "healthyCount": slot.healthy_count,
+    }
+
+
+def _slot(one: Mapping[str, Any] | None) -> Slot | None:
+    """A slot as noted, or as planned: then its tasks are taken to be healthy."""
+    if one is None:
+        return None
     count = one["desiredCount"]
-    return Slot(version=one["version"], image=one["image"], desired_count=count, healthy_count=count)
+    return Slot(
+        version=one["version"], image=one["image"], desired_count=count, healthy_count=one.get("healthyCount", count)
+    )

@@ -199,11 +199,11 @@ class ServiceCapacity(_Resource):
     """
 
     kind = "ServiceCapacity"
-    outputs = ("running_count", "live_count", "task_definition", "seconds")
+    outputs = ("running_count", "task_definition", "seconds")
 
     running_count: pulumi.Output[int]
-    live_count: pulumi.Output[int]
-    """The desired count as last read from ECS."""
+    desired_count: pulumi.Output[int]
+    """As last read from ECS."""
     task_definition: pulumi.Output[str]
     seconds: pulumi.Output[float]
 

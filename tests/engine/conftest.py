@@ -5,7 +5,7 @@ from tests.provider.fake_aws import FakeAws
 from tests.provider.fake_stack import Stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fake_server():
     with FakeAws() as fake:
         yield fake

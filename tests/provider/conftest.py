@@ -7,7 +7,7 @@ from tests.provider.fake_stack import Stack
 from tests.provider.plugin_process import PluginProcess
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fake_server():
     with FakeAws() as fake:
         yield fake
@@ -24,7 +24,7 @@ def stack(fake):
     return Stack(fake)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def plugins():
     """The plugin process of the last test, as long as it was not canceled."""
     with contextlib.ExitStack() as running:

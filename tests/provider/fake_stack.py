@@ -142,7 +142,6 @@ class Stack:
             "service": "orders",
             "version": version,
             "image": f"repo@sha256:{version}",
-            "memory": 512,  # moto's RunTask needs it, Fargate doesn't
             "repository": self.name,
             "cluster": self.name,
             "services": self.services,

@@ -22,7 +22,7 @@ def test_it_sets_the_count_and_waits_until_all_are_healthy(plugin, idle, fake):
     _, state = bring(plugin, idle)
     found = fake.client("ecs").describe_services(cluster=idle.name, services=[f"{idle.name}-green"])["services"][0]
     assert (found["desiredCount"], found["runningCount"]) == (2, 2)
-    assert state["runningCount"] == state["liveCount"] == 2
+    assert state["runningCount"] == state["desiredCount"] == 2
     assert state["taskDefinition"] == idle.definitions["green"]
     plugin.lines.wait_for("green to 2 tasks: steady")
 
@@ -135,11 +135,11 @@ def test_diff_sees_a_count_changed_by_hand_and_nothing_of_the_other_color(plugin
     assert plugin.diff("ServiceCapacity", inputs, other, state) == []
     fake.client("ecs").update_service(cluster=idle.name, service=f"{idle.name}-green", desiredCount=1)
     read = plugin.read("ServiceCapacity", inputs, state)
-    assert plugin.diff("ServiceCapacity", inputs, inputs, read) == ["liveCount"]
+    assert plugin.diff("ServiceCapacity", inputs, inputs, read) == ["desiredCount"]
 
 
 def test_another_task_definition_of_the_color_is_another_wait(plugin, idle):
     inputs, state = bring(plugin, idle)
     idle.define("green", "v3")
     other = plugin.checked("ServiceCapacity", idle.capacity())
-    assert plugin.diff("ServiceCapacity", inputs, other, state) == ["taskDefinition"]
+    assert plugin.diff("ServiceCapacity", inputs, other, state) == ["taskDefinitions"]
