@@ -116,7 +116,6 @@ OUTPUTS: dict[str, Callable[[str, Any], dict[str, Any]]] = {
     },
     "bluegreen:index:ServiceCapacity": lambda _name, inputs: {
         "runningCount": inputs["desiredCount"],
-        "liveCount": inputs["desiredCount"],
         "seconds": 3.0,
     },
     "bluegreen:index:TrafficShift": lambda _name, _inputs: {"plan": "blue 100 -> green 100", "seconds": 4.0},
