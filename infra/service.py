@@ -31,9 +31,10 @@ class Service:
     def summary(self) -> dict[str, Any]:
         """The stack output `release`: what is in service and what it took. Times are in seconds."""
         release, cutover = self.plan.release, self.cutover
+        last = self.schema.expand if cutover.contract is None else cutover.contract
         return {
             "version": release.version,
-            "schemaRevision": self.schema.revision,
+            "schemaRevision": last.result["revision"],
             "color": release.target_color,
             "weights": cutover.shift.weights,
             "actor": release.actor,
