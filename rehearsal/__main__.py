@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         os.environ["PATH"] = tools_environment(local=False)["PATH"]
-        with only_one(FOLDER):
+        with only_one(options.folder):
             return _play(options, str(cli.path()))
     except (StageError, ToolError) as error:
         print(f"rehearsal: {error}")
@@ -42,7 +42,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
     parser.add_argument("--rps", type=float, default=300.0, help="requests a second (default 300)")
     parser.add_argument("--stack", default="local", help="whose settings to use (default local)")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything goes (default .local/rehearsal)")
     options = parser.parse_args(arguments)
+    options.folder = options.folder.resolve()
     if not 1 <= options.rps <= 2000:
         parser.error(f"--rps: found {options.rps:g}, expected a number from 1 to 2000")
     return options
@@ -59,9 +61,9 @@ def _play(options: argparse.Namespace, pulumi: str) -> int:
     def show(line: str) -> None:
         print(f"{'':11}{line[:180]}", flush=True)
 
-    stage = Stage(folder=FOLDER, stack=options.stack, rps=options.rps, pulumi=pulumi, show=show, report=report)
+    stage = Stage(folder=options.folder, stack=options.stack, rps=options.rps, pulumi=pulumi, show=show, report=report)
     story = Story(stage)
-    print(f"rehearsal: {options.rps:g} requests a second; events and logs in {_short(FOLDER)}", flush=True)
+    print(f"rehearsal: {options.rps:g} requests a second; events and logs in {_short(options.folder)}", flush=True)
     code = 1
     try:
         report.complete = _run_steps(story, report, began)
@@ -71,10 +73,10 @@ def _play(options: argparse.Namespace, pulumi: str) -> int:
     finally:
         _finish(stage, story, report)
     report.seconds = time.monotonic() - began
-    report.save(FOLDER / "latest.json")
+    report.save(options.folder / "latest.json")
     print("\n" + "\n".join(report.table()))
     print(f"\nrehearsal: {'everything held' if report.ok else 'FAILED'} in {report.seconds:.0f} s; "
-          f"{_short(FOLDER / 'latest.json')}", flush=True)  # fmt: skip
+          f"{_short(options.folder / 'latest.json')}", flush=True)  # fmt: skip
     return 0 if report.ok else code
 
 

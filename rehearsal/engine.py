@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from rehearsal import leftover
+
 Show = Callable[[str], None]
 _TICK_SECONDS = 5.0
 _LONG_SECONDS = 2.0  # a step that took less is not shown
@@ -73,6 +75,11 @@ class Engine:
     show: Show
     _count: int = 0
 
+    @property
+    def noted(self) -> Path:
+        """Where the run that is under way is noted."""
+        return self.logs.parent / "pulumi.json"
+
     def init(self) -> None:
         """Make the stack. Raises EngineError."""
         self.plain(["stack", "select", "--create", self.stack])
@@ -126,12 +133,14 @@ class Engine:
                 text=True,
                 start_new_session=True,  # an interrupt reaches it through us, once
             )
+            leftover.remember(self.noted, process.pid)
             with process:
                 try:
                     _pump(process, follow, kept)
                 except KeyboardInterrupt:
                     self._interrupt(process)
                     raise
+            leftover.forget(self.noted)
         outcome.seconds = time.time() - outcome.began
         if outcome.code and not outcome.errors:
             outcome.errors.append(_last(log.with_suffix(".stderr").read_text(encoding="utf-8")))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from infra import naming
 from infra.version import content_version
-from rehearsal import trees
+from rehearsal import leftover, trees
 from rehearsal.embedded import Embedded
 from rehearsal.engine import Engine, Show
 from rehearsal.generator import Generator
@@ -56,6 +56,7 @@ class Stage:
             (self.folder / name).unlink(missing_ok=True)
         self.trees = trees.lay_all(self.folder / "trees")
         self.versions = {name: content_version(tree) for name, tree in self.trees.items()}
+        leftover.end(self.folder / "pulumi.json")
         self.embedded.stop()  # what an interrupted run left
         began = time.monotonic()
         self.environment = self.embedded.start()
