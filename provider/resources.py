@@ -42,20 +42,14 @@ class _Resource(pulumi.CustomResource):
 
     def __init__(self, name: str, args: Any, opts: pulumi.ResourceOptions | None = None) -> None:
         inputs = {one.name: getattr(args, one.name) for one in fields(args)}
-        known = {*inputs, *self.outputs}
-        # Only the names of properties are translated: keys of maps (environment variables) stay as they are.
-        self._to_wire = {one: _camel(one) for one in known}
-        self._from_wire = {wire: one for one, wire in self._to_wire.items()}
         props = {**dict.fromkeys(self.outputs), **inputs}
-        super().__init__(f"bluegreen:index:{self.kind}", name, props, opts)
-
-    def translate_input_property(self, prop: str) -> str:
-        """`task_arn` to `taskArn`."""
-        return self._to_wire.get(prop, prop)
-
-    def translate_output_property(self, prop: str) -> str:
-        """`taskArn` to `task_arn`."""
-        return self._from_wire.get(prop, prop)
+        # Names go over the wire as they are given here. The SDK's own translation would also reach the keys of maps,
+        # and an environment variable is not a property.
+        super().__init__(
+            f"bluegreen:index:{self.kind}", name, {_camel(one): value for one, value in props.items()}, opts
+        )
+        for one in props:
+            self.__dict__[one] = self.__dict__[_camel(one)]
 
 
 @dataclass(frozen=True, kw_only=True)
