@@ -8,12 +8,13 @@ import shutil
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from local import server
 from local.contracts import Image
 from local.ecs import roles
+from local.ecs.checks import UNHEALTHY, UNKNOWN, Check, Checker
 from local.ecs.command import command, environment
 from local.ecs.errors import StartFailure
 from local.ecs.host import Host
@@ -138,21 +139,48 @@ class Containers:
     def _await_dependencies(self, one: Prepared) -> None:
         containers = {container.name: container for container in self._task.containers}
         for dependency in one.definition.get("dependsOn") or ():
-            process = containers[dependency["containerName"]].process
-            if dependency["condition"] == "START" or process is None:
-                continue
-            while not process.ended.is_set() and self._task.stop_request is None:
+            other, condition = containers[dependency["containerName"]], dependency["condition"]
+            while not _far_enough(other, condition) and self._task.stop_request is None:
                 self._task.changed.wait()
                 self._task.changed.clear()
-            if dependency["condition"] == "SUCCESS" and process.exit_code:
+            process = other.process
+            ended = process is not None and process.ended.is_set()
+            unhealthy = condition == "HEALTHY" and (other.health == UNHEALTHY or ended)
+            if unhealthy or (condition == "SUCCESS" and process is not None and process.exit_code):
+                found = f"exited with {process.exit_code}, expected 0" if process and ended else "is unhealthy"
                 raise StartFailure(
-                    f"CannotStartContainerError: dependency {dependency['containerName']} of {one.container.name} "
-                    f"exited with {process.exit_code}, expected 0",
+                    f"CannotStartContainerError: dependency {other.name} of {one.container.name} {found}",
                     one.container.name,
                 )
 
     def _start_one(self, one: Prepared) -> None:
         task, container = self._task, one.container
+        launch = self._launch(one)
+        output, write_end = os.pipe()
+        try:
+            popen = self._host.spawner.spawn(replace(launch, output=write_end))
+        except OSError as error:
+            os.close(output)
+            raise StartFailure(
+                f'CannotStartContainerError: unable to start container process: exec: "{launch.argv[0]}": '
+                f"{(error.strerror or str(error)).lower()}: unknown",
+                container.name,
+            ) from None
+        finally:
+            os.close(write_end)
+        self._stop_signals[container.name] = signal.Signals[one.image.stop_signal or "SIGTERM"]
+        process = self._host.watcher.watch(f"{task.id}-{container.name}", popen, output, one.sink, task.changed.set)
+        with server.LOCK:
+            container.process = process
+            container.runtime_id = tokens.token_hex(16)
+            container.last_status = "RUNNING"
+        check = Check.of(one.definition)
+        if check is not None:
+            Checker(container, process, check, launch, self._host, task.changed).start()
+
+    def _launch(self, one: Prepared) -> Launch:
+        """What the container is started from, but for where its output goes."""
+        task = self._task
         given = {
             **self._host.task_environment,
             "HOST": str(task.address),
@@ -165,27 +193,15 @@ class Containers:
         env = environment(one.image, one.definition, one.override, one.secrets, given)
         what = command(one.image, one.definition, one.override, env)
         self._scratch.mkdir(parents=True, exist_ok=True)
-        output, write_end = os.pipe()
-        launch = Launch(
-            program=what.program, argv=what.argv, environment=env, directory=what.directory, output=write_end
-        )
-        try:
-            popen = self._host.spawner.spawn(launch)
-        except OSError as error:
-            os.close(output)
-            raise StartFailure(
-                f'CannotStartContainerError: unable to start container process: exec: "{what.argv[0]}": '
-                f"{(error.strerror or str(error)).lower()}: unknown",
-                container.name,
-            ) from None
-        finally:
-            os.close(write_end)
-        self._stop_signals[container.name] = signal.Signals[one.image.stop_signal or "SIGTERM"]
-        process = self._host.watcher.watch(f"{task.id}-{container.name}", popen, output, one.sink, task.changed.set)
-        with server.LOCK:
-            container.process = process
-            container.runtime_id = tokens.token_hex(16)
-            container.last_status = "RUNNING"
+        return Launch(program=what.program, argv=what.argv, environment=env, directory=what.directory)
+
+
+def _far_enough(container: Container, condition: str) -> bool:
+    """True when a dependency is met, or never will be."""
+    process = container.process
+    if condition == "START" or process is None:
+        return True
+    return process.ended.is_set() or (condition == "HEALTHY" and container.health != UNKNOWN)
 
 
 def _in_order(prepared: list[Prepared]) -> list[Prepared]:

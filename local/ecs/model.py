@@ -65,6 +65,7 @@ class Container:
     image_digest: str | None = None
     runtime_id: str | None = None
     process: Process | None = None
+    health: str = "UNKNOWN"
 
     @property
     def essential(self) -> bool:
@@ -96,7 +97,8 @@ class Task:
         order: counts up with creation; sorts tasks by age.
         targets: the target groups that it is registered in while it runs.
         changed: set when a container ended or somebody asked it to stop; its runner waits for that.
-        good, proven, sick: what the scheduler saw of its health (see `rollout.Member`); success: it lasted.
+        good, proven: what the scheduler saw of its health (see `rollout.Member`); success: it lasted.
+        sick: why it is to be replaced, as its stoppedReason will say; condemned: it was stopped for that.
         settled: the scheduler has taken note that it stopped.
     """
 
@@ -131,7 +133,8 @@ class Task:
     running_since: float | None = None
     good: bool = False
     proven: bool = False
-    sick: bool = False
+    sick: str = ""
+    condemned: bool = False
     success: bool = False
     settled: bool = False
     client_token: str | None = None
@@ -147,6 +150,19 @@ class Task:
     def service_name(self) -> str | None:
         """The service that started it, or None for a task of its own."""
         return self.group.removeprefix("service:") if self.group.startswith("service:") else None
+
+    @property
+    def health(self) -> str:
+        """Of all its essential containers that have a health check."""
+        states = {one.health for one in self.containers if one.essential and one.definition.get("healthCheck")}
+        if "UNHEALTHY" in states:
+            return "UNHEALTHY"
+        return "HEALTHY" if states == {"HEALTHY"} else "UNKNOWN"
+
+    @property
+    def checked(self) -> bool:
+        """True when an essential container has a health check."""
+        return any(one.essential and one.definition.get("healthCheck") for one in self.containers)
 
     def become(self, status: str, *stamps: str) -> None:
         """Take a lifecycle state, and note the time under the names given."""

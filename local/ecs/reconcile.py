@@ -48,8 +48,8 @@ class Look:
         self._conclude(mine)
 
     def _judge(self, task: Task) -> None:
-        """Take over what the target groups say of a running task."""
-        task.sick = False
+        """Take over what the target groups and the containers' own checks say of a running task."""
+        task.sick = ""
         if task.last_status != "RUNNING" or task.running_since is None:
             task.good = False
             return
@@ -59,8 +59,13 @@ class Look:
             task.good = age >= SETTLE_SECONDS
         else:
             task.good = len(states) == len(task.targets) and all(one.state == "healthy" for one in states)
+        task.good = task.good and (task.health == "HEALTHY" or not task.checked)
         grace = float(self.service.settings.get("healthCheckGracePeriodSeconds") or 0)
-        task.sick = age >= grace and any(one.state == "unhealthy" for one in states)
+        if task.health == "UNHEALTHY":
+            task.sick = "failed container health checks"
+        elif age >= grace and any(one.state == "unhealthy" for one in states):
+            groups = ", ".join(target.group for target in task.targets)
+            task.sick = f"failed ELB health checks in (target-group {groups})"
         task.proven = task.proven or task.good
         if task.good and age >= SETTLE_SECONDS and not task.success:
             task.success = True
@@ -73,9 +78,7 @@ class Look:
         """A task stopped: was that a failure of its deployment?"""
         task.settled = True
         service, deployment = self.service, self._deployment(task)
-        failed = task.stop_code in ("TaskFailedToStart", "EssentialContainerExited") or (
-            task.stop_code == SCHEDULER and "failed ELB health checks" in (task.stopped_reason or "")
-        )
+        failed = task.condemned or task.stop_code in ("TaskFailedToStart", "EssentialContainerExited")
         if not failed or service.status != "ACTIVE":
             return
         service.failures_in_a_row += 1
@@ -118,7 +121,7 @@ class Look:
                 key=task.id,
                 primary=task.started_by == primary.id,
                 good=task.good,
-                bad=task.sick,
+                bad=bool(task.sick),
                 proven=task.proven,
             )
             for task in alive
@@ -144,9 +147,9 @@ class Look:
         service = self.service
         for task in stopping:
             if task.sick:
-                groups = ", ".join(target.group for target in task.targets)
-                task.ask_to_stop(SCHEDULER, f"Task failed ELB health checks in (target-group {groups})")
-                service.say(f"(task {task.id}) failed ELB health checks in (target-group {groups}).")
+                task.condemned = True
+                task.ask_to_stop(SCHEDULER, f"Task {task.sick}")
+                service.say(f"(task {task.id}) {task.sick}.")
             else:
                 task.ask_to_stop(SCHEDULER, f"Scaling activity initiated by (deployment {service.primary.id})")
         if stopping:

@@ -28,14 +28,14 @@ class Launch:
         argv: the arguments, the first of them the name the program is called by.
         environment: all of its environment.
         directory: its working directory.
-        output: a file descriptor that takes stdout and stderr.
+        output: a file descriptor that takes stdout and stderr; by default they go nowhere.
     """
 
     program: str
     argv: Sequence[str]
     environment: Mapping[str, str]
     directory: Path
-    output: int
+    output: int = subprocess.DEVNULL
 
 
 class Spawner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from local.ecs import checks
 from local.ecs.api.request import Request
 from local.ecs.errors import client
 
@@ -21,7 +22,7 @@ FARGATE_MEMORY: dict[int, Sequence[int]] = {
 # A word of CPU or memory may carry its unit.
 UNITS = {"vcpu": 1024, "gb": 1024}
 MOST_STOP_SECONDS = 120
-CONDITIONS = ("START", "COMPLETE", "SUCCESS")
+CONDITIONS = ("START", "COMPLETE", "SUCCESS", "HEALTHY")
 
 
 def register_task_definition(request: Request) -> dict[str, Any]:
@@ -36,6 +37,9 @@ def register_task_definition(request: Request) -> dict[str, Any]:
     _check_containers(containers)
     if "FARGATE" in (given.get("requiresCompatibilities") or ()):
         _check_fargate(given, containers)
+    for container in containers:
+        if container.get("healthCheck"):
+            container["healthCheck"] = {**checks.DEFAULTS, **container["healthCheck"]}
     definition = request.place.backend.register_task_definition(
         given["family"],
         # Fargate takes the memory of a task as a whole; moto's arithmetic wants one for each container.
@@ -66,6 +70,9 @@ def _check_containers(containers: Sequence[Mapping[str, Any]]) -> None:
         for member in ("name", "image"):
             if not container.get(member):
                 raise client(f"Container.{member} should not be null or empty.")
+        wrong = checks.problem(container)
+        if wrong is not None:
+            raise client(f"Container '{container['name']}': {wrong}.")
     names = [container["name"] for container in containers]
     if len(set(names)) != len(names):
         raise client("Container.name must be unique within a task definition.")
@@ -75,6 +82,7 @@ def _check_containers(containers: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _check_dependencies(containers: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    checked = {container["name"] for container in containers if container.get("healthCheck")}
     edges = {}
     for container in containers:
         dependencies = container.get("dependsOn") or ()
@@ -83,8 +91,13 @@ def _check_dependencies(containers: Sequence[Mapping[str, Any]], names: Sequence
                 raise client(f"Container '{dependency['containerName']}' of a dependency is not defined.")
             if dependency["condition"] not in CONDITIONS:
                 raise client(
-                    f"dependsOn of container '{container['name']}' asks for {dependency['condition']}; the embedded "
-                    f"AWS runs no container health check and knows {', '.join(CONDITIONS)} only"
+                    f"dependsOn of container '{container['name']}' asks for {dependency['condition']}; expected one of "
+                    f"{', '.join(CONDITIONS)}"
+                )
+            if dependency["condition"] == "HEALTHY" and dependency["containerName"] not in checked:
+                raise client(
+                    f"Container '{dependency['containerName']}' has no health check, so no container can wait for it "
+                    "to be HEALTHY."
                 )
         edges[container["name"]] = {dependency["containerName"] for dependency in dependencies}
     while edges:

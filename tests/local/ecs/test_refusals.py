@@ -113,6 +113,8 @@ def test_a_task_definition_that_ecs_would_not_take(aws):
         aws.container(name="b"),
     ]
     refused("ClientException", "HEALTHY", aws.define, containers=healthy)
+    for check in ({"command": ["echo"]}, {"command": ["CMD"]}, {"command": ["CMD", "x"], "interval": 1}):
+        refused("ClientException", "healthCheck", aws.define, containers=[aws.container(healthCheck=check)])
 
 
 def test_a_deregistered_task_definition_starts_nothing_new(aws):

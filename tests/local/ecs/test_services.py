@@ -1,9 +1,12 @@
 """The service scheduler, through the API."""
 
+import dataclasses
 import os
 import signal
 
 import pytest
+
+from local.ecs.checks import Check
 
 pytestmark = pytest.mark.slow
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": False}}
@@ -281,3 +284,18 @@ def test_a_service_lives_on_when_its_task_definition_is_deregistered(aws):
     aws.ecs.deregister_task_definition(taskDefinition=definition)
     aws.ecs.update_service(cluster="c", service="s", desiredCount=2)
     aws.until(lambda: aws.look()["runningCount"] == 2, "scales")
+
+
+def test_a_container_that_fails_its_own_check_is_replaced(aws, monkeypatch):
+    original = Check.of
+    monkeypatch.setattr(
+        Check, "of", lambda definition: (one := original(definition)) and dataclasses.replace(one, interval=0.05)
+    )
+    check = {"command": ["CMD-SHELL", "exit 1"], "interval": 5, "retries": 1}
+    definition = aws.define(containers=[aws.container(healthCheck=check)])
+    answered = aws.ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]["containerDefinitions"][0]
+    assert answered["healthCheck"] == {**check, "timeout": 5}
+    aws.service(definition, count=1, group=aws.target_group(), deploymentConfiguration=BREAKER)
+    aws.until(lambda: aws.look()["deployments"][0]["rolloutState"] == "FAILED", "deployment fails")
+    task = aws.tasks_of(status="STOPPED")[0]
+    assert task["stoppedReason"] == "Task failed container health checks"
