@@ -7,20 +7,23 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from . import halves
 from .console import say
 from .env import environment
 from .project import ROOT, STATE, python
 
-REPORT = STATE / "reports" / "tests.xml"
+REPORTS = STATE / "reports"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +49,20 @@ def types() -> Stage:
     return Stage(name="types", commands=[_module("mypy")])
 
 
-def tests(*, fast: bool) -> Stage:
-    """Pytest: all of it, or what needs neither the embedded AWS nor the engine."""
-    selection = ["-m", "not slow"] if fast else []
-    name = "fast tests" if fast else "tests"
-    command = _module("pytest", *selection, "--durations=5", f"--junitxml={REPORT}")
-    return Stage(name=name, commands=[command], detail=lambda: counts(REPORT))
+def tests() -> Stage:
+    """Pytest, all of it."""
+    return _pytest("tests", REPORTS / "tests.xml", "--durations=5")
+
+
+def fast_tests(half: int) -> Stage:
+    """Half of what needs neither the embedded AWS nor the engine."""
+    selection = ["-m", "not slow", "-p", "tools.halves", f"--half={half}"]
+    return _pytest(f"fast tests {half}", REPORTS / f"fast-tests-{half}.xml", *selection)
+
+
+def _pytest(name: str, report: Path, *arguments: str) -> Stage:
+    command = _module("pytest", *arguments, f"--junitxml={report}")
+    return Stage(name=name, commands=[command], detail=lambda: counts(report))
 
 
 def rehearsal() -> Stage:
@@ -61,28 +72,30 @@ def rehearsal() -> Stage:
 
 def check() -> int:
     """What takes under a minute."""
-    return run([lint(), tests(fast=True)], beside=types())
+    code = run([lint(), fast_tests(1)], beside=[fast_tests(2), types()])
+    halves.save_times(REPORTS.glob("fast-tests-?.xml"))
+    return code
 
 
 def test() -> int:
     """Everything."""
-    return run([lint(), types(), tests(fast=False), rehearsal()])
+    return run([lint(), types(), tests(), rehearsal()])
 
 
-def run(stages: Iterable[Stage], beside: Stage | None = None) -> int:
+def run(stages: Iterable[Stage], beside: Sequence[Stage] = ()) -> int:
     """Run the stages one after the other, all of them, and sum up. Returns 1 if one failed.
 
-    A failed stage does not stop the others: one run should tell everything there is to repair. The stage ``beside``
-    runs at the same time, silently, and its output comes last; it is for one command on the second core.
+    A failed stage does not stop the others: one run should tell everything there is to repair. The stages ``beside``,
+    of one command each, run one after the other on the second core; their output comes last.
     """
     env = environment(_unattached(os.environ), local=False)
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.unlink(missing_ok=True)
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    for old in REPORTS.glob("*.xml"):
+        old.unlink()
     begun = time.monotonic()
     with _beside(beside, env) as finish:
         results = [_run(stage, partial(_first_failure, stage.commands, env)) for stage in stages]
-        if beside is not None:
-            results.append(_run(beside, finish))
+        results += [_run(stage, partial(finish, stage.name)) for stage in beside]
     failed = any(code != 0 for code, _ in results)
     say("\n".join(["", *(line for _, line in results)]))
     say(f"{'all':<12} {time.monotonic() - begun:>7.1f} s  {'FAILED' if failed else 'ok'}")
@@ -101,33 +114,50 @@ def _run(stage: Stage, work: Callable[[], int]) -> tuple[int, str]:
 
 
 @contextmanager
-def _beside(stage: Stage | None, env: Mapping[str, str]) -> Iterator[Callable[[], int]]:
-    """Start the command of a stage in the background; what is yielded waits for it and prints its output."""
-    if stage is None:
-        yield lambda: 0
-        return
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(  # noqa: S603 - ours
-            stage.commands[0],
-            cwd=ROOT,
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+def _beside(stages: Sequence[Stage], env: Mapping[str, str]) -> Iterator[Callable[[str], int]]:
+    """Run stages in the background; what is yielded waits for the one of a name and prints its output."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max_workers=1) as pool:
+        outputs = {stage.name: Path(folder, str(number)) for number, stage in enumerate(stages)}
+        background = _Background(env)
+        codes = {stage.name: pool.submit(background.call, stage.commands[0], outputs[stage.name]) for stage in stages}
 
-        def finish() -> int:
-            code = process.wait()
-            output.seek(0)
-            say(output.read().rstrip())
+        def finish(name: str) -> int:
+            code = codes[name].result()
+            say(outputs[name].read_text().rstrip())
             return code
 
         try:
             yield finish
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            background.stop()
+
+
+class _Background:
+    """Commands with their output in files, one after the other, until told to stop."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = dict(env)
+        self._lock = threading.Lock()
+        self._running: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+
+    def call(self, command: Sequence[str], output: Path) -> int:
+        """Run one to its end; 1 without running it after a stop."""
+        with output.open("wb") as file:
+            with self._lock:
+                if self._stopped:
+                    return 1
+                self._running = subprocess.Popen(  # noqa: S603 - ours
+                    command, cwd=ROOT, env=self._env, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+                )
+            return self._running.wait()
+
+    def stop(self) -> None:
+        """Interrupt what runs, so that tests stop the servers they have started, and start nothing more."""
+        with self._lock:
+            self._stopped = True
+            if self._running is not None and self._running.poll() is None:
+                self._running.send_signal(signal.SIGINT)
 
 
 def _unattached(base: Mapping[str, str]) -> dict[str, str]:

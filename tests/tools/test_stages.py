@@ -16,7 +16,7 @@ from tools.stages import Stage
 @pytest.fixture(autouse=True)
 def environment(monkeypatch, tmp_path):
     monkeypatch.setattr(stages, "environment", lambda base, **_: dict(base))
-    monkeypatch.setattr(stages, "REPORT", tmp_path / "reports" / "tests.xml")
+    monkeypatch.setattr(stages, "REPORTS", tmp_path / "reports")
 
 
 def sh(script: str) -> list[str]:
@@ -46,7 +46,7 @@ def test_a_failed_stage_fails_the_run_and_the_others_still_run(capfd):
 @pytest.mark.parametrize("code", [0, 2])
 def test_a_stage_beside_the_others_counts_and_its_output_comes_last(capfd, code):
     beside = Stage(name="types", commands=[sh(f"echo found something; exit {code}")])
-    assert stages.run([Stage(name="one", commands=[sh("echo first")])], beside=beside) == int(code != 0)
+    assert stages.run([Stage(name="one", commands=[sh("echo first")])], beside=[beside]) == int(code != 0)
     out = capfd.readouterr().out
     assert out.index("first") < out.index("==> types") < out.index("found something") < out.index("<== types")
 
@@ -54,6 +54,7 @@ def test_a_stage_beside_the_others_counts_and_its_output_comes_last(capfd, code)
 def test_a_stage_beside_others_does_not_outlive_them(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pid")
     beside = Stage(name="types", commands=[sh(f"echo $$ > {tmp_path}/pid; exec sleep 300")])
+    never = Stage(name="never", commands=[sh(f"touch {tmp_path}/never")])
     pids = []
 
     def interrupted(*_: object) -> int:
@@ -62,9 +63,10 @@ def test_a_stage_beside_others_does_not_outlive_them(tmp_path, monkeypatch):
 
     monkeypatch.setattr(stages, "_first_failure", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        stages.run([Stage(name="one", commands=[])], beside=beside)
+        stages.run([Stage(name="one", commands=[])], beside=[beside, never])
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
+    assert not (tmp_path / "never").exists()
 
 
 def test_nothing_of_a_persons_account_reaches_the_tests(capfd, monkeypatch):
@@ -90,17 +92,19 @@ def test_the_counts_are_those_of_the_report(tmp_path):
 def test_check_leaves_the_slow_tests_and_the_rehearsal_out(monkeypatch):
     ran: list[str] = []
 
-    def run(given, beside=None):
-        ran.extend(stage.name for stage in [*given, *([beside] if beside else [])])
+    def run(given, beside=()):
+        ran.extend(stage.name for stage in [*given, *beside])
         return 0
 
     monkeypatch.setattr(stages, "run", run)
+    monkeypatch.setattr(stages.halves, "save_times", lambda _: None)
     stages.check()
-    assert ran == ["lint", "fast tests", "types"]
+    assert ran == ["lint", "fast tests 1", "fast tests 2", "types"]
     ran.clear()
     stages.test()
     assert ran == ["lint", "types", "tests", "rehearsal"]
-    assert stages.tests(fast=False).commands[0][1:3] == ["-m", "pytest"]
+    assert "not slow" in stages.fast_tests(1).commands[0]
+    assert "not slow" not in stages.tests().commands[0]
 
 
 def test_a_terminated_run_lets_the_command_stop_what_it_started(tmp_path):
@@ -121,7 +125,7 @@ def test_a_terminated_run_lets_the_command_stop_what_it_started(tmp_path):
         from pathlib import Path
         from tools import __main__, stages
         stages.environment = lambda base, **_: dict(base)
-        stages.REPORT = Path({str(tmp_path / "tests.xml")!r})
+        stages.REPORTS = Path({str(tmp_path / "reports")!r})
         stages.check = lambda: stages.run([stages.Stage(name="one", commands=[[sys.executable, "-c", {command!r}]])])
         raise SystemExit(__main__.main(["check"]))
     """)
