@@ -16,6 +16,7 @@ from local.server import Application
 log = logging.getLogger(__name__)
 
 PREFIX = "/_local/"
+MOTO = "/moto-api"
 
 Json = dict[str, Any]
 
@@ -53,6 +54,9 @@ class Control:
     def __call__(self, environment: Json, start: Callable[..., Any]) -> Iterable[bytes]:
         """The WSGI application."""
         path = environment["PATH_INFO"]
+        if path.startswith(MOTO):
+            start("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"moto's own paths are closed: a reset would leave tasks and databases running\n"]
         if not path.startswith(PREFIX):
             return self._aws(environment, start)
         status, answer = self._answer(environment, path.removeprefix(PREFIX))

@@ -87,6 +87,7 @@ class Daemon:
             if thread.is_alive():
                 log.error("%s did not stop within %.0f s", name, PART_STOP_SECONDS)
         self._addresses.close()
+        log.info("stopped")
 
     def _listen(self) -> Server:
         wanted = PREFERRED_PORT if self._port is None else self._port
@@ -193,4 +194,6 @@ def _told_to_stop() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    logging.shutdown()
+    os._exit(code)  # everything is stopped: taking the interpreter apart would only take time

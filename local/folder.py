@@ -21,6 +21,7 @@ VARIABLE = "BLUEGREEN_LOCAL_DIR"
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
 CREDENTIAL = "test"
+MARKER = ".embedded-aws"
 LOCK_SECONDS = 60.0
 
 Say = Callable[[str], None]
@@ -146,8 +147,24 @@ class Folder:
         finally:
             os.close(descriptor)
 
+    def claim(self) -> None:
+        """Mark an empty folder as one of an embedded AWS: from then on everything in it is ours to remove.
+
+        Raises:
+            LocalError: something else is in it.
+        """
+        marker = self.root / MARKER
+        if not marker.exists() and not self.daemon.is_dir():
+            strange = sorted(entry.name for entry in self.root.iterdir())
+            if strange:
+                raise LocalError(
+                    f"{self.root} is not the folder of an embedded AWS: there is {strange[0]} in it. "
+                    f"Give {VARIABLE} a new or an empty folder, because everything in it is removed at a stop"
+                )
+            marker.touch()
+
     def empty(self) -> None:
-        """Remove everything in the folder."""
+        """Remove everything in the folder, which is a claimed one."""
         for entry in self.root.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)

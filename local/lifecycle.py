@@ -43,6 +43,7 @@ def start(folder: Folder, port: int | None, say: Say) -> Json:
     """
     check_platform()
     with folder.locked(say):
+        folder.claim()
         running = _running(folder)
         if running and running["endpoint"] and _answers(running["endpoint"]):
             if port and urlsplit(running["endpoint"]).port != port:
@@ -62,6 +63,7 @@ def stop(folder: Folder, say: Say) -> None:
     if not folder.root.exists():
         return say("the embedded AWS does not run")
     with folder.locked(say):
+        folder.claim()
         running = _daemon(folder) is not None
         _clean(folder, say)
         return say("the embedded AWS is stopped; its state is gone" if running else "the embedded AWS does not run")
@@ -198,6 +200,7 @@ def _end(daemon: Process, folder: Folder, say: Say) -> None:
 
 def _launch(folder: Folder, port: int | None, say: Say) -> Json:
     """Start the daemon and wait until it is ready."""
+    folder.claim()
     for name in ("log", "images", "rds", "elb", "ecs", "state"):
         (folder.root / name).mkdir()
     say(f"starting the embedded AWS in {folder.root}")

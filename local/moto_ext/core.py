@@ -10,10 +10,14 @@ from moto.core.responses import ActionResult, BaseResponse
 
 from local.calls import CallLog
 from local.faults import Fault, Faults, error_of
+from local.folder import REGION
 from local.moto_ext.errors import aws_error
 from local.server import EFFECTS, LOCK
 
 log = logging.getLogger(__name__)
+
+# Services without regions are asked for in us-east-1, or in one of these names.
+REGIONS = (REGION, "us-east-1", "aws-global", "global")
 
 Answer = tuple[int, dict[str, Any], Any]
 
@@ -59,6 +63,9 @@ class Gate:
 
     def _answer(self, response: Any, original: Any, fault: Fault | None) -> Answer:
         service = response.boto3_service_name
+        if response.region not in REGIONS:
+            reason = f"the embedded AWS has the region {REGION} only; {response.region} was asked for"
+            return _error(response, "InvalidRegion", reason, 400)
         if fault and fault.kind == "delay":
             time.sleep(fault.seconds)  # without the lock: others are served meanwhile
         elif fault and fault.kind in {"throttle", "fail"}:

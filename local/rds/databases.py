@@ -19,9 +19,9 @@ from local.addresses import Addresses, Pool
 from local.faults import BadFault
 from local.processes import Records
 from local.rds import roles
-from local.rds.binaries import Distribution, Places, unprivileged
+from local.rds.binaries import Distribution, Places, distributions, unprivileged
 from local.rds.misbehave import Misbehavior
-from local.rds.parameters import is_static, settings
+from local.rds.parameters import contexts, is_static, settings
 from local.rds.postgres import Postgres, PostgresError
 from local.server import LOCK
 
@@ -75,6 +75,8 @@ class Databases:
         """Take over moto's DB instances."""
         from local.rds import patches  # it patches moto, which must not happen by an import
 
+        for distribution in distributions():
+            contexts(distribution)  # asks PostgreSQL, which nobody may do under the lock
         patches.apply(self)
         self._thread.start()
 

@@ -21,6 +21,7 @@ START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 SQL_SECONDS = 30.0
 BUILTIN_LOCALE_SINCE = 17
+IO_METHOD_SINCE = 18
 
 # Durable against a crash of the database, not of the machine: its state does not survive a stop anyway.
 SETTINGS = {
@@ -102,7 +103,8 @@ class Postgres:
         Args:
             settings: name and value as postgresql.conf has them, over those of the embedded AWS.
         """
-        all_settings = {**SETTINGS, **settings, "listen_addresses": f"'{self.address}'", "port": str(self.port)}
+        sync = {"io_method": "sync"} if self._major >= IO_METHOD_SINCE else {}  # no worker processes
+        all_settings = {**SETTINGS, **sync, **settings, "listen_addresses": f"'{self.address}'", "port": str(self.port)}
         self._own("postgresql.conf", "".join(f"{name} = {value}\n" for name, value in all_settings.items()))
 
     def start(self, records: Records) -> None:

@@ -47,11 +47,11 @@ class Embedded:
     def control(self) -> dict[str, Any]:
         return json.loads(self.folder.control.read_text())
 
-    def client(self, service: str, attempts: int = 1) -> Any:
+    def client(self, service: str, attempts: int = 1, region: str = "eu-west-1") -> Any:
         return boto3.client(
             service,
             endpoint_url=self.control["endpoint"],
-            region_name="eu-west-1",
+            region_name=region,
             aws_access_key_id="test",
             aws_secret_access_key="test",
             config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}, read_timeout=30),

@@ -161,6 +161,12 @@ def test_an_action_that_is_not_there_is_refused_once_and_by_name(embedded, calls
     assert len(calls()) == 1  # not retried
 
 
+def test_another_region_is_refused_by_name(embedded):
+    ecs = embedded.client("ecs", region="ap-south-1")
+    with pytest.raises(ClientError, match="has the region eu-west-1 only; ap-south-1 was asked for"):
+        ecs.list_clusters()
+
+
 def test_concurrent_calls_lose_nothing(embedded):
     ecs = embedded.client("ecs")
     names = [f"crowd-{number}" for number in range(40)]

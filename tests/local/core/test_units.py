@@ -218,6 +218,9 @@ def test_our_paths_answer_and_all_others_go_on(serve):
     assert connection.getresponse().read() == b'{"up": 1}\n'
     connection.request("GET", "/other")
     assert connection.getresponse().read() == b"GET /other "
+    connection.request("POST", "/moto-api/reset")
+    answer = connection.getresponse()
+    assert (answer.status, b"closed" in answer.read()) == (404, True)
     connection.request("POST", "/_local/faults", b"[1]")
     assert b"the body is a JSON object; found list" in connection.getresponse().read()
     connection.close()
@@ -320,6 +323,14 @@ def test_only_one_may_start_or_stop_at_a_time(tmp_path, monkeypatch):
     assert said == [f"waiting for another start or stop of {folder.root} (0 s)"]
     with folder.locked(said.append):
         pass
+
+
+@pytest.mark.parametrize("command", [lambda f: lifecycle.start(f, None, str), lambda f: lifecycle.stop(f, str)])
+def test_a_folder_of_somebody_else_is_never_emptied(tmp_path, command):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(LocalError, match=r"is not the folder of an embedded AWS: there is thesis\.txt in it"):
+        command(Folder(tmp_path))
+    assert [one.name for one in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_half_written_control_file_is_no_control_file(tmp_path):
