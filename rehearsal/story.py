@@ -194,4 +194,4 @@ def _sentence(outcome: Outcome, failure: Failure) -> str:
     """The part of the message that says why, short enough for a table."""
     reason = failure.reasons[0]
     found = next(error for error in outcome.errors if reason.lower() in error.lower())
-    return found[found.lower().index(reason.lower()) :][:110]
+    return found[found.lower().index(reason.lower()) :].split('", "')[0][:140]
