@@ -99,6 +99,12 @@ def _faults_database(folder: Folder, options: argparse.Namespace) -> int:
     return 0
 
 
+def _faults_task(folder: Folder, options: argparse.Namespace) -> int:
+    wanted = {"task": options.task, "kind": options.kind}
+    print(lifecycle.ask(lifecycle.endpoint(folder), "POST", "tasks", wanted)["done"])
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description="The embedded AWS, on loopback.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -136,6 +142,10 @@ def _add_faults(parser: argparse.ArgumentParser) -> None:
     ):
         one.add_argument(f"--{name}", type=kind)
     one.set_defaults(run=_faults_add)
+    one = commands.add_parser("task", help="let a running task die or stand still")
+    one.add_argument("task", help="its ARN, or its id")
+    one.add_argument("kind", choices=("kill", "pause", "resume"))
+    one.set_defaults(run=_faults_task)
     one = commands.add_parser("database", help="let a database misbehave")
     one.add_argument("identifier")
     one.add_argument("kind", choices=("lock", "slow", "pause", "restart", "crash"))

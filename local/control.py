@@ -28,6 +28,7 @@ class Control:
         aws: answers the AWS API.
         status: what GET /_local/status shows.
         database_fault: does what POST /_local/databases asks; raises BadFault for what makes no sense.
+        task_fault: the same for POST /_local/tasks.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Control:
         faults: Faults,
         status: Callable[[], Json],
         database_fault: Callable[[Json], Json],
+        task_fault: Callable[[Json], Json],
     ) -> None:
         self._aws = aws
         self._calls = calls
@@ -49,6 +51,7 @@ class Control:
             ("POST", "faults"): lambda given: {"id": faults.add(given).id},
             ("DELETE", "faults"): lambda _: {"cleared": faults.clear()},
             ("POST", "databases"): database_fault,
+            ("POST", "tasks"): task_fault,
         }
 
     def __call__(self, environment: Json, start: Callable[..., Any]) -> Iterable[bytes]:

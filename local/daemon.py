@@ -110,8 +110,15 @@ class Daemon:
         from local import moto_ext  # loading moto takes most of the start
 
         aws = moto_ext.application(self._calls, self._faults)
+        from local.task_faults import inflict
+
         return Control(
-            aws, calls=self._calls, faults=self._faults, status=self._status, database_fault=self._database_fault
+            aws,
+            calls=self._calls,
+            faults=self._faults,
+            status=self._status,
+            database_fault=self._database_fault,
+            task_fault=inflict,
         )
 
     def _start_parts(self) -> None:

@@ -211,7 +211,9 @@ def test_a_failing_application_is_an_answer_and_a_line_in_the_log(serve, caplog)
 
 
 def test_our_paths_answer_and_all_others_go_on(serve):
-    control = Control(echo, calls=CallLog(), faults=Faults(), status=lambda: {"up": 1}, database_fault=lambda _: {})
+    control = Control(
+        echo, calls=CallLog(), faults=Faults(), status=lambda: {"up": 1}, database_fault=dict, task_fault=dict
+    )
     host = serve(control)
     connection = http.client.HTTPConnection(host, timeout=10)
     connection.request("GET", "/_local/status")
