@@ -11,7 +11,7 @@ from typing import Any, Final
 from provider.aws import Aws, AwsError
 from provider.logs import LAST_LINES, LogPlace, LogReader, log_place
 from provider.rpc.messages import Fail, InitFailed, Request
-from provider.tasks import describe, exit_code, short, why_stopped
+from provider.tasks import describe, exit_code, may_pass, short, why_stopped
 from provider.work import Canceled, Overdue, Work
 
 PAST: Final = "pastTasks"  # in state: tasks that this resource knows about, so that none is taken over twice
@@ -20,6 +20,7 @@ RESULT_SECONDS: Final = 3.0  # how long the last line may take to reach CloudWat
 STOP_SECONDS: Final = 8.0
 STOP_POLL_SECONDS: Final = 0.2
 LONGEST_REASON: Final = 255  # ECS: StopTask reason
+CAPACITY_SECONDS: Final = 60.0  # how long Fargate may have none before the run fails
 UNSEEN_SECONDS: Final = 15.0  # DescribeTasks may not know a task yet that RunTask has just answered
 STREAMED_LINES: Final = 200  # a chatty task must not drown the terminal; the rest is in the log
 
@@ -44,13 +45,20 @@ class Runner:
         names = [one["name"] for one in definition["containerDefinitions"]]
         if self.container not in names:
             raise Fail(f"task definition {self.definition} has no container {self.container!r}; it has {names}")
-        task = self._left_over() or self._start()
+        task = self._finished(definition, self._left_over() or self._start())
+        if may_pass(task, self.container):
+            self.work.say(f"{self.name}: never started ({task.get('stoppedReason')}); trying once more")
+            self.past = [*self.past, task["taskArn"]]
+            task = self._finished(definition, self._start())
+        return self._judge(task)
+
+    def _finished(self, definition: Mapping[str, Any], task: dict[str, Any]) -> dict[str, Any]:
+        """The task when it has stopped."""
         self.reader = LogReader(self.aws, log_place(definition, self.container, task["taskArn"]))
         try:
-            task = self._follow(task)
+            return self._follow(task)
         except (Canceled, Overdue) as stop:
             raise self._stopped_waiting(task, stop) from stop
-        return self._judge(task)
 
     def _left_over(self) -> dict[str, Any] | None:
         """The task of an earlier run of this trigger that was killed: running, or just stopped with success."""
@@ -88,31 +96,35 @@ class Runner:
         }
         environment = [{"name": name, "value": value} for name, value in sorted(inputs["environment"].items())]
         override = {"name": self.container, "command": inputs["command"], "environment": environment}
-        answer = self.aws.call(
-            "ecs",
-            "run_task",
-            safe=False,
-            cluster=self.cluster,
-            taskDefinition=self.definition,
-            launchType="FARGATE",
-            count=1,
-            startedBy=started_by(inputs),
-            clientToken=uuid.uuid4().hex,
-            networkConfiguration={"awsvpcConfiguration": network},
-            overrides={"containerOverrides": [override]},
-        )
-        if not answer.get("tasks"):
+        asked = {
+            "cluster": self.cluster,
+            "taskDefinition": self.definition,
+            "launchType": "FARGATE",
+            "count": 1,
+            "startedBy": started_by(inputs),
+            "networkConfiguration": {"awsvpcConfiguration": network},
+            "overrides": {"containerOverrides": [override]},
+        }
+        until = time.monotonic() + CAPACITY_SECONDS
+        while not (answer := self._run_task(asked)).get("tasks"):
             failures = "; ".join(
                 f"{one.get('reason', 'no reason given')} {one.get('detail', '')}".strip()
                 for one in answer.get("failures", [])
             )
-            raise Fail(
-                f"{self.name}: ECS did not start the task: {failures or 'no reason given'}. Nothing ran. "
-                "Run `pulumi up` again; where it is capacity, later or in more subnets"
-            )
+            if "apacity" not in failures or time.monotonic() > until:
+                raise Fail(
+                    f"{self.name}: ECS did not start the task: {failures or 'no reason given'}. Nothing ran. "
+                    "Run `pulumi up` again; where it is capacity, later or in more subnets"
+                )
+            self.work.tick(f"{self.name}: waiting for capacity ({failures})")
+            self.work.pause()
         task: dict[str, Any] = answer["tasks"][0]
         self.work.say(f"{self.name}: task {short(task['taskArn'])} started, {' '.join(inputs['command'])}")
         return task
+
+    def _run_task(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        # ECS starts one task for one token, whatever the connection did; a retry of ours is a new token all the same.
+        return self.aws.call("ecs", "run_task", safe=False, clientToken=uuid.uuid4().hex, **asked)
 
     def _follow(self, task: dict[str, Any]) -> dict[str, Any]:
         """Wait until the task has stopped. RUNNING is not waited for: a quick task is never seen in it."""

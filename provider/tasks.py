@@ -8,6 +8,7 @@ from typing import Any
 from provider.aws import Aws
 from provider.logs import LogReader, log_place
 
+PASSING = ("timeout", "timed out", "requesterror", "internal error", "capacity is unavailable", "ephemeralstorage")
 DESCRIBED = 100  # ECS: tasks in one DescribeTasks
 
 
@@ -52,6 +53,15 @@ def why_stopped(task: Mapping[str, Any], name: str) -> str:
         verb = "never ran" if ended is None else f"exited with code {ended}"
         parts.append(f"container {name} {verb}{said}")
     return "; ".join(parts)
+
+
+def may_pass(task: Mapping[str, Any], name: str) -> bool:
+    """Whether a task failed before its container ran, for a reason that may be gone when it is tried again."""
+    if task.get("stopCode") != "TaskFailedToStart" or exit_code(task, name) is not None:
+        return False
+    container = container_of(task, name) or {}
+    said = f"{task.get('stoppedReason', '')} {container.get('reason', '')}".lower()
+    return any(word in said for word in PASSING)
 
 
 def last_lines(aws: Aws, task: Mapping[str, Any], name: str) -> str:

@@ -75,6 +75,21 @@ def test_a_task_that_never_ran_is_told_apart_from_one_that_failed(plugin, define
     assert "exitCode" not in failed.kept
 
 
+def test_a_start_that_failed_for_a_passing_reason_is_tried_once_more(plugin, defined, fake):
+    late = TaskScript(exit_code=None, reason="ResourceInitializationError: context deadline: i/o timeout")
+    assert run(plugin, defined, late, TaskScript.ends(0, RESULT))["exitCode"] == 0
+    plugin.lines.wait_for("trying once more")
+    assert fake.count("run_task") == 2
+    fake.calls.clear()
+    assert "never started" in fail(plugin, defined, late, late, late, trigger="v2").text
+    assert fake.count("run_task") == 2
+
+
+def test_a_start_that_failed_for_good_is_not(plugin, defined, fake):
+    fail(plugin, defined, TaskScript(exit_code=None, reason="CannotPullContainerError: not found"))
+    assert fake.count("run_task") == 1
+
+
 def test_failures_of_run_task_are_read(plugin, defined, fake):
     fake.no_capacity = True
     failed = fail(plugin, defined, TaskScript.ends(0))
