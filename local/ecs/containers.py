@@ -13,7 +13,7 @@ from typing import Any
 
 from local import server
 from local.contracts import Image
-from local.ecs import roles
+from local.ecs import roles, strays
 from local.ecs.checks import UNHEALTHY, UNKNOWN, Check, Checker
 from local.ecs.command import command, environment
 from local.ecs.errors import StartFailure
@@ -114,7 +114,9 @@ class Containers:
             limit = float(container.definition.get("stopTimeout") or DEFAULT_STOP_TIMEOUT_SECONDS)
             self._await_end(process, began, limit)
         self.essential_ended()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._scratch.exists():
+            strays.end(self._scratch)
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _await_end(self, process: Process, began: float, limit: float) -> None:
         while not process.ended.is_set():

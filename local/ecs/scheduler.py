@@ -19,7 +19,7 @@ from moto.ecs.models import ecs_backends
 from local import server
 from local.addresses import Addresses
 from local.contracts import ImageStore, TargetGroups, TargetHealth
-from local.ecs import tasks
+from local.ecs import strays, tasks
 from local.ecs.model import STOPPED_TASKS_STAY_SECONDS, Place, Service, Target, Task, now
 from local.ecs.reconcile import Look
 from local.ecs.runner import Runner
@@ -56,7 +56,7 @@ class Scheduler:
     ) -> None:
         self.targets, self.images, self.addresses = targets, images, addresses
         self.task_environment: Mapping[str, str] = task_environment or {}
-        self.scratch = directory / "scratch"
+        self.scratch = directory.absolute() / "scratch"
         self._records = Records(directory)
         self.spawner = Spawner()
         self.watcher = Watcher(self._records)
@@ -105,7 +105,9 @@ class Scheduler:
             LOG.warning("ending what %s left behind (process group %d)", process.what, process.pid)
             process.end(0, signal.SIGKILL)
             self._records.forget(process)
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        if self.scratch.exists():
+            strays.end(self.scratch)
+            shutil.rmtree(self.scratch)
 
     def wake(self) -> None:
         """Look at the services now."""

@@ -59,7 +59,14 @@ if what == "leave":
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     print("child", child.pid, flush=True)
     sys.exit(3)
+if what == "escape":
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    print("child", child.pid, flush=True)
+    sys.exit(0)
 print("ready", os.getpid(), flush=True)
+if what == "silent":
+    os.close(1)
+    os.close(2)
 serve()
 """
 

@@ -66,6 +66,34 @@ def test_what_a_container_started_ends_with_it(aws):
     aws.until(lambda: not runs(child), "the child ended")
 
 
+def test_a_process_that_left_the_group_ends_with_its_container(aws):
+    arn = aws.run(aws.define("escape"))
+    assert aws.stopped(arn)["containers"][0]["exitCode"] == 0
+    child = int(aws.lines(arn)[0].split()[1])
+    aws.until(lambda: not runs(child), "the child ended")
+
+
+def test_a_container_may_close_its_output_and_live_on(aws):
+    arn = aws.run(aws.define("silent"))
+    os.kill(aws.pid(arn), signal.SIGKILL)
+    assert aws.stopped(arn)["containers"][0]["exitCode"] == 137
+
+
+def test_a_stopped_task_is_forgotten_after_its_hour(aws, monkeypatch):
+    arn = aws.stopped(aws.run(aws.define("print", "x")))["taskArn"]
+    monkeypatch.setattr("local.ecs.scheduler.STOPPED_TASKS_STAY_SECONDS", 0.0)
+    aws.scheduler.wake()
+    aws.until(lambda: aws.ecs.describe_tasks(cluster="c", tasks=[arn])["failures"], "forgotten")
+
+
+def test_a_deleted_log_group_loses_lines_and_nothing_else(aws):
+    arn = aws.run(aws.define("polite", "0"))
+    aws.pid(arn)
+    aws.client("logs").delete_log_group(logGroupName="/app")
+    aws.ecs.stop_task(cluster="c", task=arn)
+    assert aws.stopped(arn)["containers"][0]["exitCode"] == 0
+
+
 def test_the_environment_is_put_together_as_on_ecs(aws):
     names = ("FROM_IMAGE", "BOTH", "TWICE", "HOST", "AWS_REGION", "PATH")
     container = aws.container(
