@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
+from rehearsal import interrupts
 from rehearsal.report import Report, Step
 from rehearsal.stage import Stage, StageError, only_one
 from rehearsal.story import Story
@@ -28,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     if not (PROJECT / f"Pulumi.{options.stack}.yaml").exists():
         print(f"rehearsal: --stack {options.stack}: there is no Pulumi.{options.stack}.yaml, expected such as local")
         return 2
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupts.as_interrupts()
     try:
         os.environ["PATH"] = tools_environment(local=False)["PATH"]
         with only_one(options.folder):
@@ -48,10 +47,6 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     if not 1 <= options.rps <= 2000:
         parser.error(f"--rps: found {options.rps:g}, expected a number from 1 to 2000")
     return options
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _play(options: argparse.Namespace, pulumi: str) -> int:
@@ -100,8 +95,8 @@ def _run_steps(story: Story, report: Report, began: float) -> bool:
 
 
 def _finish(stage: Stage, story: Story, report: Report) -> None:
-    """Whatever happened: nothing runs on. A second interrupt does not cut this in half."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Whatever happened: nothing runs on."""
+    interrupts.ignored()
     try:
         stage.close()
         if not report.traffic.requests:
@@ -109,8 +104,6 @@ def _finish(stage: Stage, story: Story, report: Report) -> None:
     except Exception as error:
         print(f"rehearsal: while stopping: {error}", flush=True)
         report.complete = False
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _short(path: Path) -> str:

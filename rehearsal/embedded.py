@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rehearsal import interrupts
+
 _LIMIT_SECONDS = 90
 # What would lead our commands to another AWS, another state or another instance than our own.
 _FOREIGN = ("AWS_", "PULUMI_", "BLUEGREEN_")
@@ -54,25 +56,24 @@ class Embedded:
         return {**kept, "BLUEGREEN_LOCAL_DIR": str(self.folder)}
 
     def _call(self, command: str) -> str:
-        process = subprocess.Popen(  # noqa: S603  this interpreter, words of our own
-            [sys.executable, "-m", "local", command],
-            cwd=self.project,
-            env=self._base(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # an interrupt of the rehearsal must not cut a start or a stop in half
-        )
-        try:
-            output, errors = process.communicate(timeout=_LIMIT_SECONDS)
-        except KeyboardInterrupt:
-            process.communicate()  # bounded by its own limits
-            raise
-        except subprocess.TimeoutExpired as error:
-            process.kill()
-            process.communicate()
-            raise EmbeddedError(f"local {command}: not done within {_LIMIT_SECONDS} s") from error
+        # An interrupt must not cut a start or a stop in half: it waits, and the session is another one.
+        with interrupts.held():
+            process = subprocess.Popen(  # noqa: S603  this interpreter, words of our own
+                [sys.executable, "-m", "local", command],
+                cwd=self.project,
+                env=self._base(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+            try:
+                output, errors = process.communicate(timeout=_LIMIT_SECONDS)
+            except subprocess.TimeoutExpired as error:
+                process.kill()
+                process.communicate()
+                raise EmbeddedError(f"local {command}: not done within {_LIMIT_SECONDS} s") from error
         if process.returncode:
             lines = (errors.strip() or output.strip()).splitlines()
             raise EmbeddedError(f"local {command}: exit code {process.returncode}: {(lines or ['no message'])[-1]}")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from rehearsal import leftover
+from rehearsal import interrupts, leftover
 
 Show = Callable[[str], None]
 _TICK_SECONDS = 5.0
@@ -123,38 +123,47 @@ class Engine:
         outcome = Outcome(began=time.time(), log=log)
         follow = _Follow(outcome, self.show)
         with log.open("w", encoding="utf-8") as kept, log.with_suffix(".stderr").open("w", encoding="utf-8") as errors:
-            process = subprocess.Popen(  # noqa: S603  the CLI that tools/ found, with arguments of our own
-                command,
-                cwd=self.project,
-                env=dict(self.environment),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                start_new_session=True,  # an interrupt reaches it through us, once
-            )
-            leftover.remember(self.noted, process.pid)
-            with process:
-                try:
-                    _pump(process, follow, kept)
-                except KeyboardInterrupt:
-                    self._interrupt(process)
-                    raise
-            leftover.forget(self.noted)
+            self._follow(command, follow, kept, errors)
         outcome.seconds = time.time() - outcome.began
         if outcome.code and not outcome.errors:
             outcome.errors.append(_last(log.with_suffix(".stderr").read_text(encoding="utf-8")))
         return outcome
 
+    def _follow(self, command: Sequence[str], follow: _Follow, kept: IO[str], errors: IO[str]) -> None:
+        process: subprocess.Popen[str] | None = None
+        try:
+            with interrupts.held():
+                process = subprocess.Popen(  # noqa: S603  the CLI that tools/ found, with arguments of our own
+                    command,
+                    cwd=self.project,
+                    env=dict(self.environment),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                    start_new_session=True,  # an interrupt reaches it through us, once
+                )
+                leftover.remember(self.noted, process.pid)
+            _pump(process, follow, kept)
+        except KeyboardInterrupt:
+            if process is not None:
+                self._interrupt(process)
+            raise
+        finally:
+            if process is not None:
+                if process.stdout:
+                    process.stdout.close()
+                leftover.forget(self.noted)
+
     @staticmethod
     def _interrupt(process: subprocess.Popen[str]) -> None:
-        """As Ctrl-C does; the engine then waits for what is in flight. A second one is not needed, a limit is."""
+        """As Ctrl-C does; the engine then waits for what is in flight. A second interrupt or the limit ends it."""
         process.send_signal(signal.SIGINT)
         drain = threading.Thread(target=lambda: process.stdout and process.stdout.read(), daemon=True)
         drain.start()
         try:
             process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         drain.join(5)

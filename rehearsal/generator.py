@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rehearsal import interrupts
+
 _STOP_SECONDS = 20
 
 
@@ -34,7 +36,7 @@ class Generator:
         """Start sending."""
         command = [sys.executable, "-m", "rehearsal.load", "--url", self.url, "--rps", str(self.rps)]
         command += ["--run", self.run, "--folder", str(self.folder)]
-        with (self.folder / "load.stderr").open("w", encoding="utf-8") as errors:
+        with (self.folder / "load.stderr").open("w", encoding="utf-8") as errors, interrupts.held():
             self._process = subprocess.Popen(  # noqa: S603  this interpreter, words of our own
                 command,
                 cwd=self.project,
