@@ -299,3 +299,23 @@ def test_a_container_that_fails_its_own_check_is_replaced(aws, monkeypatch):
     aws.until(lambda: aws.look()["deployments"][0]["rolloutState"] == "FAILED", "deployment fails")
     task = aws.tasks_of(status="STOPPED")[0]
     assert task["stoppedReason"] == "Task failed container health checks"
+
+
+def test_tags_and_scalable_targets_find_our_services_and_tasks(aws):
+    service = aws.service(aws.define(), count=1, tags=[{"key": "a", "value": "1"}])
+    aws.until(lambda: started(aws), "runs")
+    arns = [service["serviceArn"], started(aws)[0], aws.cluster]
+    for arn in arns:
+        aws.ecs.tag_resource(resourceArn=arn, tags=[{"key": "b", "value": "2"}])
+        assert {"key": "b", "value": "2"} in aws.ecs.list_tags_for_resource(resourceArn=arn)["tags"]
+        aws.ecs.untag_resource(resourceArn=arn, tagKeys=["b"])
+        assert {"key": "b", "value": "2"} not in aws.ecs.list_tags_for_resource(resourceArn=arn)["tags"]
+    tagged = aws.client("resourcegroupstaggingapi").get_resources(TagFilters=[{"Key": "a"}])
+    assert [one["ResourceARN"] for one in tagged["ResourceTagMappingList"]] == [service["serviceArn"]]
+    aws.client("application-autoscaling").register_scalable_target(
+        ServiceNamespace="ecs",
+        ResourceId="service/c/s",
+        ScalableDimension="ecs:service:DesiredCount",
+        MinCapacity=1,
+        MaxCapacity=4,
+    )
