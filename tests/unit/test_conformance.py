@@ -126,3 +126,9 @@ def test_every_test_file_is_one_that_pytest_collects() -> None:
 def test_mocks_are_only_set_where_they_are_also_taken_away(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert not calls(tree, "set_mocks"), "use tests.unit.program"
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).parent.glob("test_*.py")), ids=lambda path: path.name)
+def test_no_test_leaves_an_assertion_to_an_apply(path: Path) -> None:
+    """Asserts are made on what was recorded: one in an apply that never runs would pass."""
+    assert not calls(ast.parse(path.read_text()), "apply")
