@@ -7,7 +7,6 @@ official ones of the same version are never shadowed anywhere else.
 import shlex
 import stat
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +24,8 @@ def install(home: Path) -> None:
         PackageNotFoundError: pulumi-aws or pulumi-docker is not installed beside the running interpreter.
         OSError: the folder cannot be written.
     """
+    from importlib.metadata import PackageNotFoundError, version  # slow, and every plugin imports this package
+
     for name, package in PLUGINS.items():
         try:
             wanted = version(package)

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.plugins.aws import settings
-from local.plugins.aws.engine import Incomplete, Resource
+from local.plugins.aws.checking import validate_create, validate_update
+from local.plugins.aws.engine import Engine, Incomplete
 from local.plugins.aws.invokes import FUNCTIONS
 from local.plugins.aws.model import Property, Type
 from local.plugins.aws.naming import named
+from local.plugins.aws.resource import Resource
 from local.plugins.aws.types import TABLE
 from local.plugins.aws.values import DEFAULTS, Answer, changes, decode, imported, outputs, refreshed
 from provider.rpc.base import Plugin
@@ -83,10 +85,10 @@ class Aws(Plugin):
         type_ = _type(request)
         resource = self._resource(type_, request)
         if request.preview:
-            resource.validate_create()
+            validate_create(resource)
             return Made(state=self._planned(type_, request.inputs))
         try:
-            answer = resource.create()
+            answer = Engine(resource).create()
         except Incomplete as incomplete:
             state = self._state(type_, resource, Answer(main=None))
             raise InitFailed(incomplete.id, state, request.inputs, [str(incomplete)]) from incomplete
@@ -116,20 +118,19 @@ class Aws(Plugin):
         type_ = _type(request)
         resource = self._resource(type_, request)
         if request.preview:
-            if not unknown(request.inputs):
-                resource.validate_update()
+            validate_update(resource)
             kept = {name: value for name, value in request.state.items() if name not in type_.properties}
             kept |= {name: value for name, value in request.state.items() if name not in request.old_inputs}
             kept |= dict.fromkeys(type_.volatile, UNKNOWN)
             known = {name: value for name, value in request.inputs.items() if not name.startswith("__")}
             return Made(state={**kept, **known, **self._common(type_, request.inputs)})
-        answer = resource.update(repair=not resource.changed() and resource.tags == resource.old_tags)
+        answer = Engine(resource).update(repair=not resource.changed() and resource.tags == resource.old_tags)
         return Made(state=self._state(type_, resource, answer))
 
     def read(self, request: Request) -> Found | None:
         type_ = _type(request)
         resource = self._resource(type_, request)
-        answer = resource.read()
+        answer = Engine(resource).read()
         if answer is None:
             return None
         live = decode(type_, answer, resource.scope)
@@ -151,7 +152,7 @@ class Aws(Plugin):
 
     def delete(self, request: Request) -> None:
         type_ = _type(request)
-        self._resource(type_, request).delete()
+        Engine(self._resource(type_, request)).delete()
 
     def invoke(self, token: str, args: dict[str, Any]) -> dict[str, Any]:
         function = FUNCTIONS.get(token)

@@ -109,7 +109,8 @@ def _scalar(shape: Any, value: Any, path: str) -> Iterator[tuple[str, str]]:
     if kinds is None:
         return  # blobs and timestamps: nothing in use here has them
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        yield path, f"expected a {shape.type_name}, found {_shown(shape, value)}"
+        article = "an" if shape.type_name[0] in "aeiou" else "a"
+        yield path, f"expected {article} {shape.type_name}, found {_shown(shape, value)}"
         return
     if shape.type_name == "string":
         if getattr(shape, "enum", None) and value not in shape.enum:

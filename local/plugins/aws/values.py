@@ -6,7 +6,7 @@ from typing import Any
 
 import jmespath  # type: ignore[import-untyped]  # comes with botocore, without types
 
-from local.plugins.aws.codec import Block
+from local.plugins.aws.blocks import Block
 from local.plugins.aws.model import Property, Tags, Type
 from local.plugins.aws.template import Scope, fill
 

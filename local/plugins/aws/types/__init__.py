@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 
 from local.plugins.aws.model import Type
-from local.plugins.aws.types import balancing, containers, firewall, network, observing, rds, security
+from local.plugins.aws.types import balancing, containers, firewall, network, observing, rds, routing, security
 
-TABLE: Mapping[str, Type] = {
-    one.kind: one for part in (network, firewall, rds, security, containers, balancing, observing) for one in part.TYPES
-}
+PARTS = (network, routing, firewall, rds, security, containers, balancing, observing)
+TABLE: Mapping[str, Type] = {one.kind: one for part in PARTS for one in part.TYPES}
 """Type token to type."""

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from local.plugins.aws.codec import SET, After, Attributes, Block, Blocks, Choice, Number, is_unknown, pascal
+from local.plugins.aws.blocks import Attributes, Block, Blocks, pascal
+from local.plugins.aws.codec import SET, After, Choice, Number, is_unknown
 from local.plugins.aws.model import Call, Look, Property, Type, Wait, fixed, plain
 from local.plugins.aws.types import tagging
 

@@ -1,6 +1,7 @@
 """Clusters, task definitions, services and repositories (services ECS and ECR)."""
 
-from local.plugins.aws.codec import JSON, SET, TEXT, Before, Block, Blocks, Choice, JsonItems, same_names
+from local.plugins.aws.blocks import Block, Blocks, same_names
+from local.plugins.aws.codec import JSON, SET, TEXT, Before, Choice, JsonItems
 from local.plugins.aws.model import Call, Look, Type, Wait, fixed, local, plain
 from local.plugins.aws.types import tagging
 

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local.plugins.aws.codec import Blocks, is_unknown, same_names
+from local.plugins.aws.blocks import Blocks, same_names
+from local.plugins.aws.codec import is_unknown
 from local.plugins.aws.model import Call, Look, Type, fixed, local, plain
 from local.plugins.aws.types import tagging
 

@@ -1,6 +1,7 @@
 """Log groups and alarms (services CloudWatch Logs and CloudWatch)."""
 
-from local.plugins.aws.codec import SET, Before, Block, Blocks, Pairs, pascal
+from local.plugins.aws.blocks import Block, Blocks, pascal
+from local.plugins.aws.codec import SET, Before, Pairs
 from local.plugins.aws.model import Call, Look, Type, fixed, local, plain
 from local.plugins.aws.types import tagging
 

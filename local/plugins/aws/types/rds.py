@@ -1,6 +1,7 @@
 """Databases (service RDS)."""
 
-from local.plugins.aws.codec import SET, Block, Blocks, VersionPrefix, pascal
+from local.plugins.aws.blocks import Block, Blocks, pascal
+from local.plugins.aws.codec import SET, VersionPrefix
 from local.plugins.aws.model import Call, Look, Type, Wait, fixed, local, plain
 from local.plugins.aws.types import tagging
 

@@ -11,9 +11,7 @@ TAGS = {"step": "2" if changed else "1"}
 ANYWHERE = "0.0.0.0/0"
 JSON_ROLE = {
     "Version": "2012-10-17",
-    "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    ],
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 
 
@@ -45,9 +43,7 @@ def network() -> tuple[aws.ec2.Vpc, list[aws.ec2.Subnet], aws.ec2.SecurityGroup]
         gateway_id=None if changed else gateway.id,
         nat_gateway_id=nat.id if changed else None,
     )
-    aws.ec2.RouteTableAssociation(
-        "rta", subnet_id=subnets[0].id, route_table_id=other.id if replaced else table.id
-    )
+    aws.ec2.RouteTableAssociation("rta", subnet_id=subnets[0].id, route_table_id=other.id if replaced else table.id)
     group = security_groups(vpc)
     aws.ec2.VpcEndpoint(
         "s3",
@@ -142,17 +138,20 @@ def database(subnets: list[aws.ec2.Subnet]) -> None:
 
 def security() -> aws.iam.Role:
     secret = aws.secretsmanager.Secret(
-        "secret", name="conformance/3" if replaced else "conformance/1", description=f"step {min(step, 2)}",
-        recovery_window_in_days=0, tags=TAGS,
+        "secret",
+        name="conformance/3" if replaced else "conformance/1",
+        description=f"step {min(step, 2)}",
+        recovery_window_in_days=0,
+        tags=TAGS,
     )
-    aws.secretsmanager.SecretVersion(
-        "sv", secret_id=secret.id, secret_string=pulumi.Output.secret(f"hush-{step}")
-    )
+    aws.secretsmanager.SecretVersion("sv", secret_id=secret.id, secret_string=pulumi.Output.secret(f"hush-{step}"))
     key = aws.kms.Key(
         "key", description=f"step {min(step, 2)}", enable_key_rotation=changed, deletion_window_in_days=7, tags=TAGS
     )
     other = aws.kms.Key("key2", multi_region=replaced)
-    aws.kms.Alias("alias", name="alias/three" if replaced else "alias/one", target_key_id=(other if changed else key).id)
+    aws.kms.Alias(
+        "alias", name="alias/three" if replaced else "alias/one", target_key_id=(other if changed else key).id
+    )
     role = aws.iam.Role(
         "role",
         name="conformance-3" if replaced else "conformance",
@@ -174,9 +173,7 @@ def security() -> aws.iam.Role:
     return role
 
 
-def balancing(
-    vpc: aws.ec2.Vpc, subnets: list[aws.ec2.Subnet]
-) -> tuple[aws.lb.TargetGroup, list[aws.lb.ListenerRule]]:
+def balancing(vpc: aws.ec2.Vpc, subnets: list[aws.ec2.Subnet]) -> tuple[aws.lb.TargetGroup, list[aws.lb.ListenerRule]]:
     balancer = aws.lb.LoadBalancer(
         "lb",
         name="conformance",
@@ -197,8 +194,14 @@ def balancing(
             vpc_id=vpc.id,
             deregistration_delay=6 if changed else 5,
             health_check={
-                "enabled": True, "path": "/livez" if changed else "/readyz", "matcher": "200", "interval": 5,
-                "timeout": 2, "healthy_threshold": 2, "unhealthy_threshold": 3, "port": "traffic-port",
+                "enabled": True,
+                "path": "/livez" if changed else "/readyz",
+                "matcher": "200",
+                "interval": 5,
+                "timeout": 2,
+                "healthy_threshold": 2,
+                "unhealthy_threshold": 3,
+                "port": "traffic-port",
                 "protocol": "HTTP",
             },
             tags=TAGS,
@@ -213,7 +216,9 @@ def balancing(
             {
                 "type": "fixed-response",
                 "fixed_response": {
-                    "content_type": "text/plain", "message_body": "two" if changed else "one", "status_code": "404",
+                    "content_type": "text/plain",
+                    "message_body": "two" if changed else "one",
+                    "status_code": "404",
                 },
             }
         ],
@@ -367,7 +372,10 @@ def observing() -> None:
                 {
                     "id": name,
                     "metric": {
-                        "metric_name": metric, "namespace": "AWS/ApplicationELB", "period": 60, "stat": "Sum",
+                        "metric_name": metric,
+                        "namespace": "AWS/ApplicationELB",
+                        "period": 60,
+                        "stat": "Sum",
                         "dimensions": {"LoadBalancer": "app/x/1"},
                     },
                 }
