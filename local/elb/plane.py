@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 Json = dict[str, Any]
 Members = Callable[[str], Mapping[tuple[str, int], TargetHealth]]
 
-CONFIRM_SECONDS = 1.0
+CONFIRM_SECONDS = 2.0  # a few milliseconds, but for a machine that is busy with something else
+LISTEN_SECONDS = 5.0  # for a listener that is new
 PROBE_SECONDS = 0.5
 VERSION_DIGITS = 16
 UNKNOWN = Cluster("unknown")
@@ -55,7 +56,7 @@ class Plane:
         self._folder: Path = envoy.folder
 
     def apply(self, snapshot: Snapshot, generation: int) -> None:
-        """Write what has changed and wait until Envoy has it, at most about a second; then it is logged."""
+        """Write what has changed and wait until Envoy has it, for a bounded time; then it is logged."""
         with self._lock:
             if generation < self._generation:
                 return
@@ -144,8 +145,8 @@ class Plane:
     def _can_listen(self, balancer: Balancer, entry: Listener) -> bool:
         if entry.name in self._listening or not self._envoy.running:
             return True
-        problem = None if self._answers(balancer, entry) else port_problem(balancer.address, entry.port)
-        if problem is None:
+        problem = port_problem(balancer.address, entry.port)
+        if problem is None or self._has_port(entry):
             self.problems.pop(entry.arn, None)
             return True
         if self.problems.get(entry.arn) != problem:
@@ -153,12 +154,15 @@ class Plane:
         self.problems[entry.arn] = problem
         return False
 
-    def _answers(self, balancer: Balancer, entry: Listener) -> bool:
-        """Whether it is our own Envoy that has the port: one started anew has read its files already."""
+    def _has_port(self, entry: Listener) -> bool:
+        """Whether it is our own Envoy that has the port; also when it is too busy to say so."""
         try:
-            return bool(ask(balancer.address, entry, self._token))
-        except (OSError, http.client.HTTPException):
-            return False
+            listeners = json.loads(self._envoy.get("/config_dump?resource=dynamic_listeners")).get("configs", [])
+        except (OSError, http.client.HTTPException, ValueError):
+            return True
+        return any(
+            one.get("name") == entry.name and {"active_state", "warming_state"} & one.keys() for one in listeners
+        )
 
     def _confirm(self, changed: list[tuple[Balancer, Listener, str]]) -> None:
         if not self._envoy.running:
@@ -171,10 +175,11 @@ class Plane:
                 answer = ask(balancer.address, entry, self._token)
                 return answer == version or (not version and bool(answer))
 
-            if self._envoy.wait(told, CONFIRM_SECONDS):
+            seconds = CONFIRM_SECONDS if entry.name in self._listening else LISTEN_SECONDS
+            if self._envoy.wait(told, seconds):
                 self._listening.add(entry.name)
             else:
-                log.warning("listener %s: not confirmed in %g s: %s", entry.arn, CONFIRM_SECONDS, self._reason())
+                log.warning("listener %s: not confirmed in %g s: %s", entry.arn, seconds, self._reason())
 
     def _reason(self) -> str:
         return self._envoy.last_line()
