@@ -38,13 +38,12 @@ class FirewallArgs:
 class Firewall(pulumi.ComponentResource):
     """`bluegreen:infra:Firewall`: security groups of load balancer, tasks and database, with their rules.
 
-    Outputs: the three groups' ids. `rules` holds every rule, for those who must wait until a way is open.
+    Outputs: the three groups' ids. Whoever needs a way to be open depends on the component.
     """
 
     load_balancer: aws.ec2.SecurityGroup
     tasks: aws.ec2.SecurityGroup
     database: aws.ec2.SecurityGroup
-    rules: list[pulumi.Resource]
 
     def __init__(self, name: str, args: FirewallArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("bluegreen:infra:Firewall", name, {}, opts)
@@ -52,7 +51,6 @@ class Firewall(pulumi.ComponentResource):
         self.load_balancer = self._group("load-balancer", args.vpc_id, "Load balancer of both colors")
         self.tasks = self._group("tasks", args.vpc_id, "Tasks of both colors, migrations and smoke tests")
         self.database = self._group("database", args.vpc_id, "PostgreSQL")
-        self.rules = []
         self._listeners(args)
         self._between(args)
         self.register_outputs(
@@ -83,7 +81,7 @@ class Firewall(pulumi.ComponentResource):
         self._open("to-database", self.tasks, database, "PostgreSQL", out=True, group=self.database)
         self._open("from-tasks", self.database, database, "PostgreSQL", group=self.tasks)
         # ECR, CloudWatch Logs and Secrets Manager, through NAT or endpoints; their addresses aren't known in advance.
-        self._open("to-aws", self.tasks, HTTPS_PORT, "AWS's APIs", out=True, cidr=ANYWHERE)
+        self._open("to-aws", self.tasks, HTTPS_PORT, "APIs of AWS", out=True, cidr=ANYWHERE)
 
     def _group(self, role: str, vpc_id: pulumi.Input[str], description: str) -> aws.ec2.SecurityGroup:
         return aws.ec2.SecurityGroup(
@@ -106,16 +104,14 @@ class Firewall(pulumi.ComponentResource):
         group: aws.ec2.SecurityGroup | None = None,
     ) -> None:
         rule = aws.vpc.SecurityGroupEgressRule if out else aws.vpc.SecurityGroupIngressRule
-        self.rules.append(
-            rule(
-                f"{self._name}-{role}",
-                security_group_id=owner.id,
-                description=description,
-                ip_protocol="tcp",
-                from_port=port,
-                to_port=port,
-                cidr_ipv4=cidr,
-                referenced_security_group_id=group.id if group else None,
-                opts=pulumi.ResourceOptions(parent=self),
-            )
+        rule(
+            f"{self._name}-{role}",
+            security_group_id=owner.id,
+            description=description,
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+            cidr_ipv4=cidr,
+            referenced_security_group_id=group.id if group else None,
+            opts=pulumi.ResourceOptions(parent=self),
         )

@@ -26,15 +26,14 @@ class RolesArgs:
 class Roles(pulumi.ComponentResource):
     """`bluegreen:infra:Roles`: an execution role (pull, log, read secrets) and a task role for app and for migrations.
 
-    The task roles may do nothing at AWS: neither program calls it. Outputs: the four ARNs. `policies` must be in
-    place before a task starts.
+    The task roles may do nothing at AWS: neither program calls it. Outputs: the four ARNs. Whoever starts a task depends
+    on the component: the policies must be in place by then.
     """
 
     app_execution: aws.iam.Role
     app_task: aws.iam.Role
     migrate_execution: aws.iam.Role
     migrate_task: aws.iam.Role
-    policies: list[pulumi.Resource]
 
     def __init__(self, name: str, args: RolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("bluegreen:infra:Roles", name, {}, opts)
@@ -44,15 +43,9 @@ class Roles(pulumi.ComponentResource):
         self.app_task = self._role("app-task", "What the application may do at AWS: nothing")
         self.migrate_execution = self._role("migrate-execution", "Starts migrations and checks")
         self.migrate_task = self._role("migrate-task", "What migrations may do at AWS: nothing")
-        self.policies = [
-            self._may_start("app", self.app_execution, args.app_log_group_arn, [args.app_secret_arn]),
-            self._may_start(
-                "migrate",
-                self.migrate_execution,
-                args.migrate_log_group_arn,
-                [args.app_secret_arn, args.owner_secret_arn],
-            ),
-        ]
+        self._may_start("app", self.app_execution, args.app_log_group_arn, [args.app_secret_arn])
+        secrets = [args.app_secret_arn, args.owner_secret_arn]
+        self._may_start("migrate", self.migrate_execution, args.migrate_log_group_arn, secrets)
         self.register_outputs(
             {
                 "appExecution": self.app_execution.arn,
@@ -84,10 +77,10 @@ class Roles(pulumi.ComponentResource):
         role: aws.iam.Role,
         log_group_arn: pulumi.Input[str],
         secret_arns: Sequence[pulumi.Input[str]],
-    ) -> aws.iam.RolePolicy:
+    ) -> None:
         pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
         streams = pulumi.Output.concat(log_group_arn, ":*")
-        return aws.iam.RolePolicy(
+        aws.iam.RolePolicy(
             f"{self._name}-{kind}-execution",
             name="start-tasks",
             role=role.id,

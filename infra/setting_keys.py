@@ -220,5 +220,5 @@ KEYS: Final[tuple[Key, ...]] = (
     _key("databaseStorageGiB", Kind.INTEGER, 20, between(20, 65536, "GiB")),
     _key("databaseMultiAz", Kind.BOOLEAN, True),
     _key("databaseBackupDays", Kind.INTEGER, 7, between(0, 35, "days")),
-    _key("databaseSslMode", Kind.STRING, "require", one_of("require", "verify-full", "disable")),
+    _key("databaseSslMode", Kind.STRING, "require", one_of("require", "disable")),
 )

@@ -1,5 +1,7 @@
 """Who may talk to whom, as a table."""
 
+import re
+
 import pytest
 
 from infra.firewall import Firewall, FirewallArgs
@@ -99,3 +101,11 @@ def test_every_rule_is_one_port_and_says_what_for() -> None:
         assert each.inputs["ipProtocol"] == "tcp"
         assert each.inputs["description"]
     assert all(each.inputs["description"] for each in found.of(GROUP))
+
+
+def test_descriptions_hold_only_what_ec2_allows() -> None:
+    # EC2 API reference, AuthorizeSecurityGroupIngress: no apostrophe, for one.
+    allowed = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
+    found = firewall(test_allowed_cidrs=("203.0.113.0/24",))
+    texts = [each.inputs["description"] for each in (*found.of(IN), *found.of(OUT), *found.of(GROUP))]
+    assert not [text for text in texts if not allowed.fullmatch(text)]

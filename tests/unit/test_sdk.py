@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from infra import sdk
 
 ROOT = Path(__file__).parents[2]
@@ -40,10 +42,12 @@ def run(program: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_only_what_is_in_use_is_loaded() -> None:
     assert int(run(LOADED)) < 100
 
 
+@pytest.mark.slow
 def test_the_rest_is_still_there_and_the_classes_stay_the_same() -> None:
     assert run(REST) == "module 'pulumi_aws.ec2' has no attribute 'NoSuchThing'"
 

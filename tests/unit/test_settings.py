@@ -107,7 +107,7 @@ REFUSED = [
     ({"certificateArn": "arn:aws:iam::1:x"}, "expected the ARN of a certificate in ACM"),
     ({"logRetentionDays": 2}, "bluegreen:logRetentionDays: found '2'; expected one of 1, 3, 5"),
     ({"databaseVersion": "17.2"}, "bluegreen:databaseVersion: found '17.2'; expected an integer"),
-    ({"databaseSslMode": "off"}, "expected one of require, verify-full, disable"),
+    ({"databaseSslMode": "off"}, "expected one of require, disable"),
     ({"natGateway": False}, "bluegreen:natGateway: found false, with vpcEndpoints and publicTasks false too"),
     ({"vpcEndpoints": True}, "bluegreen:vpcEndpoints: found true beside natGateway"),
     ({"natGateway": False, "vpcEndpoints": True}, "the smoke test could reach no public load balancer"),
