@@ -58,19 +58,7 @@ class ColorStack(pulumi.ComponentResource):
             protocol="HTTP",
             port=UNUSED_PORT,
             deregistration_delay=args.deregistration_delay,
-            health_check={
-                "enabled": True,
-                "protocol": "HTTP",
-                "port": "traffic-port",
-                "path": READY_PATH,
-                "matcher": "200",
-                "interval": args.health_interval,
-                "timeout": min(5, args.health_interval - 1),
-                "healthy_threshold": 2,
-                # A task that misses this many is replaced: enough that a short database restart doesn't cost all of
-                # them.
-                "unhealthy_threshold": 3,
-            },
+            health_check=_health_check(args.health_interval),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.target_group_arn = self.target_group.arn
@@ -191,13 +179,7 @@ class ColorService(pulumi.ComponentResource):
                 "security_groups": [args.security_group_id],
                 "assign_public_ip": args.public,
             },
-            load_balancers=[
-                {
-                    "target_group_arn": args.target_group_arn,
-                    "container_name": containers.APP,
-                    "container_port": containers.PORT,
-                }
-            ],
+            load_balancers=[_target(args.target_group_arn)],
             health_check_grace_period_seconds=args.health_grace,
             # No rollback by ECS: it would end steady on the old version, and look like success.
             deployment_circuit_breaker={"enable": True, "rollback": False},
@@ -218,6 +200,27 @@ class ColorService(pulumi.ComponentResource):
         )
         self.service_name = self.service.name
         self.register_outputs({"serviceName": self.service_name})
+
+
+def _health_check(interval: int) -> aws.lb.TargetGroupHealthCheckArgs:
+    return aws.lb.TargetGroupHealthCheckArgs(
+        enabled=True,
+        protocol="HTTP",
+        port="traffic-port",
+        path=READY_PATH,
+        matcher="200",
+        interval=interval,
+        timeout=min(5, interval - 1),
+        healthy_threshold=2,
+        # A task that misses this many is replaced: enough that a short database restart doesn't cost all of them.
+        unhealthy_threshold=3,
+    )
+
+
+def _target(target_group_arn: pulumi.Input[str]) -> aws.ecs.ServiceLoadBalancerArgs:
+    return aws.ecs.ServiceLoadBalancerArgs(
+        target_group_arn=target_group_arn, container_name=containers.APP, container_port=containers.PORT
+    )
 
 
 def _delete_seconds(deregistration_delay: int) -> int:

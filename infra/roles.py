@@ -26,8 +26,8 @@ class RolesArgs:
 class Roles(pulumi.ComponentResource):
     """`bluegreen:infra:Roles`: an execution role (pull, log, read secrets) and a task role for app and for migrations.
 
-    The task roles may do nothing at AWS: neither program calls it. Outputs: the four ARNs. Whoever starts a task depends
-    on the component: the policies must be in place by then.
+    The task roles may do nothing at AWS: neither program calls it. Outputs: the four ARNs. Whoever starts a task
+    depends on the component: the policies must be in place by then.
     """
 
     app_execution: aws.iam.Role

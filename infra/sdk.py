@@ -34,13 +34,19 @@ USED: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
         "lifecycle_policy": ["LifecyclePolicy"],
         "repository": ["Repository"],
     },
-    "ecs": {"cluster": ["Cluster"], "service": ["Service"], "task_definition": ["TaskDefinition"]},
+    "ecs": {
+        "_inputs": ["ServiceLoadBalancerArgs"],
+        "cluster": ["Cluster"],
+        "service": ["Service"],
+        "task_definition": ["TaskDefinition"],
+    },
     "iam": {"role": ["Role"], "role_policy": ["RolePolicy"]},
     "lb": {
         "_inputs": [
             "ListenerRuleActionArgs",
             "ListenerRuleActionForwardArgs",
             "ListenerRuleActionForwardTargetGroupArgs",
+            "TargetGroupHealthCheckArgs",
         ],
         "listener": ["Listener"],
         "listener_rule": ["ListenerRule"],

@@ -56,60 +56,49 @@ class Service:
 
 def service(settings: Settings, prefix: str, version: str, platform: Platform, opts: pulumi.ResourceOptions) -> Service:
     """Make the service's components, in the order of a release. `version` is the one that is wanted."""
-    names: dict[str, str] = {color: naming.service(prefix, color) for color in COLORS}
-    plan = ReleasePlan("release", _plan(settings, prefix, version, platform, names), opts)
+    plan = ReleasePlan("release", _plan(settings, prefix, version, platform), opts)
     tasks = {color: _tasks(settings, prefix, platform, plan, color) for color in COLORS}
     place = _place(settings, platform)
     migrate: dict[str, pulumi.Output[str]] = {color: each.migrate_arn for color, each in tasks.items()}
-    schema = SchemaGate(
-        "schema",
-        SchemaGateArgs(
-            place=place,
-            release=plan.release,
-            migrate_task_definitions=migrate,
-            database_identity=platform.database.identity,
-        ),
-        opts,
+    gate = SchemaGateArgs(
+        place=place,
+        release=plan.release,
+        migrate_task_definitions=migrate,
+        database_identity=platform.database.identity,
     )
+    schema = SchemaGate("schema", gate, opts)
     services = {color: _service(settings, prefix, platform, tasks[color], schema, color) for color in COLORS}
-    return Service(
-        plan=plan,
-        tasks=tasks,
-        schema=schema,
-        services=services,
-        cutover=Cutover(
-            "cutover",
-            CutoverArgs(
-                place=place,
-                release=plan.release,
-                previous=settings.release.previous,
-                services=[each.service for each in services.values()],
-                service_names=names,
-                app_task_definitions={color: each.app_arn for color, each in tasks.items()},
-                migrate_task_definitions=migrate,
-                target_group_arns=platform.target_group_arns,
-                rule_arn=platform.load_balancer.rule_arn,
-                test_url=platform.load_balancer.test_url,
-                schema=schema.passed,
-                steps=settings.release.steps,
-                bake=settings.release.bake,
-                alarms=settings.release.alarms,
-            ),
-            opts,
-        ),
+    cutover = CutoverArgs(
+        place=place,
+        release=plan.release,
+        previous=settings.release.previous,
+        services=[each.service for each in services.values()],
+        service_names=_names(prefix),
+        app_task_definitions={color: each.app_arn for color, each in tasks.items()},
+        migrate_task_definitions=migrate,
+        target_group_arns=platform.target_group_arns,
+        rule_arn=platform.load_balancer.rule_arn,
+        test_url=platform.load_balancer.test_url,
+        schema=schema.passed,
+        steps=settings.release.steps,
+        bake=settings.release.bake,
+        alarms=settings.release.alarms,
     )
+    return Service(plan=plan, tasks=tasks, schema=schema, services=services, cutover=Cutover("cutover", cutover, opts))
 
 
-def _plan(
-    settings: Settings, prefix: str, version: str, platform: Platform, names: Mapping[str, str]
-) -> ReleasePlanArgs:
+def _names(prefix: str) -> dict[str, str]:
+    return {color: naming.service(prefix, color) for color in COLORS}
+
+
+def _plan(settings: Settings, prefix: str, version: str, platform: Platform) -> ReleasePlanArgs:
     return ReleasePlanArgs(
         service=prefix,
         version=version,
         image=platform.registry.image,
         repository=platform.registry.repository_name,
         cluster=platform.cluster.cluster_name,
-        services=names,
+        services=_names(prefix),
         rule=platform.load_balancer.rule,
         rule_arn=platform.load_balancer.rule_arn,
         target_group_arns=platform.target_group_arns,

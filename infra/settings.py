@@ -217,39 +217,55 @@ def _settings(project: str, stack: str, v: Mapping[str, Any]) -> Settings:
             vpc_endpoints=v["vpcEndpoints"],
             public_tasks=v["publicTasks"],
         ),
-        listener=ListenerSettings(
-            port=v["listenerPort"],
-            test_port=v["testListenerPort"],
-            certificate_arn=v["certificateArn"] or None,
-            host_name=v["hostName"] or None,
-            internal=v["internal"],
-            allowed_cidrs=tuple(v["allowedCidrs"]),
-            test_allowed_cidrs=tuple(v["testAllowedCidrs"]),
-        ),
-        service=ServiceSettings(
-            cpu=v["cpu"],
-            memory=v["memory"],
-            architecture=v["architecture"],
-            desired_count=v["desiredCount"],
-            health_interval=v["healthIntervalSeconds"],
-            health_grace=v["healthGraceSeconds"],
-            deregistration_delay=v["deregistrationDelaySeconds"],
-        ),
-        database=DatabaseSettings(
-            instance_class=v["databaseClass"],
-            version=v["databaseVersion"],
-            storage_gib=v["databaseStorageGiB"],
-            multi_az=v["databaseMultiAz"],
-            backup_days=v["databaseBackupDays"],
-            ssl_mode=v["databaseSslMode"],
-        ),
-        release=ReleaseSettings(
-            version=v["version"] or None,
-            previous=v["previous"],
-            context=v["context"],
-            steps=tuple(v["steps"]),
-            bake=v["bakeSeconds"],
-            timeout=v["timeoutSeconds"],
-            alarms=tuple(v["alarms"]),
-        ),
+        listener=_listener(v),
+        service=_service(v),
+        database=_database(v),
+        release=_release(v),
+    )
+
+
+def _listener(v: Mapping[str, Any]) -> ListenerSettings:
+    return ListenerSettings(
+        port=v["listenerPort"],
+        test_port=v["testListenerPort"],
+        certificate_arn=v["certificateArn"] or None,
+        host_name=v["hostName"] or None,
+        internal=v["internal"],
+        allowed_cidrs=tuple(v["allowedCidrs"]),
+        test_allowed_cidrs=tuple(v["testAllowedCidrs"]),
+    )
+
+
+def _service(v: Mapping[str, Any]) -> ServiceSettings:
+    return ServiceSettings(
+        cpu=v["cpu"],
+        memory=v["memory"],
+        architecture=v["architecture"],
+        desired_count=v["desiredCount"],
+        health_interval=v["healthIntervalSeconds"],
+        health_grace=v["healthGraceSeconds"],
+        deregistration_delay=v["deregistrationDelaySeconds"],
+    )
+
+
+def _database(v: Mapping[str, Any]) -> DatabaseSettings:
+    return DatabaseSettings(
+        instance_class=v["databaseClass"],
+        version=v["databaseVersion"],
+        storage_gib=v["databaseStorageGiB"],
+        multi_az=v["databaseMultiAz"],
+        backup_days=v["databaseBackupDays"],
+        ssl_mode=v["databaseSslMode"],
+    )
+
+
+def _release(v: Mapping[str, Any]) -> ReleaseSettings:
+    return ReleaseSettings(
+        version=v["version"] or None,
+        previous=v["previous"],
+        context=v["context"],
+        steps=tuple(v["steps"]),
+        bake=v["bakeSeconds"],
+        timeout=v["timeoutSeconds"],
+        alarms=tuple(v["alarms"]),
     )
