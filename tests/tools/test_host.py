@@ -134,13 +134,14 @@ def test_no_plugin_outlives_the_host(host, tmp_path):
     assert host.process.wait() == 0
 
 
-def test_the_host_ends_when_its_engine_is_killed(tmp_path):
+@pytest.mark.parametrize("moment", ["p.stdout.readline()", ""], ids=["serving", "loading"])
+def test_the_host_ends_when_its_engine_is_killed(tmp_path, moment):
     """The engine, played by an interpreter that starts the host and is then killed, can say nothing any more."""
     standin.install(tmp_path)
     engine = (
         "import subprocess, sys, signal\n"
         f"p = subprocess.Popen([{str(tmp_path / standin.LAUNCHER)!r}, '127.0.0.1:1'], stdout=subprocess.PIPE)\n"
-        "p.stdout.readline()\nprint(p.pid, flush=True)\nsignal.pause()\n"
+        f"{moment}\nprint(p.pid, flush=True)\nsignal.pause()\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", engine],

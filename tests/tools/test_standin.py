@@ -72,7 +72,7 @@ class Launcher:
     def venv(self, place: Path) -> Path:
         """An environment whose interpreter says where it lies."""
         (place / "bin").mkdir(parents=True)
-        (place / "bin" / "python").write_text(f'#!/bin/sh\necho "{place.name}" "$4"\n')
+        (place / "bin" / "python").write_text(f'#!/bin/sh\necho "{place.name}" "$5"\n')
         (place / "bin" / "python").chmod(0o755)
         return place
 

@@ -28,12 +28,12 @@ for venv in "$declared" "${PULUMI_RUNTIME_VIRTUALENV:-}" "${VIRTUAL_ENV:-}" .loc
         *) venv=$project/$venv ;;
     esac
     if [ -x "$venv/bin/python" ]; then
-        exec "$venv/bin/python" -s "$here/@PACKAGE@" "$@"
+        exec "$venv/bin/python" -s "$here/@PACKAGE@" "--engine-pid=$PPID" "$@"
     fi
 done
 # Without an environment the official host runs whatever `python3` is.
 if python3 -c 'import pulumi' 2>/dev/null; then
-    exec python3 -s "$here/@PACKAGE@" "$@"
+    exec python3 -s "$here/@PACKAGE@" "--engine-pid=$PPID" "$@"
 fi
 echo "pulumi-language-python: no virtual environment found for $project (Pulumi.yaml says '$declared'): run 'make tools' there" >&2
 exit 1

@@ -21,6 +21,7 @@ from . import program
 from .plugins import Plugins
 
 MESSAGE_LIMIT = 400 * 1024 * 1024  # bytes; the engine's own limit for one message
+ENGINE_PID = "--engine-pid="
 PARENT_POLL_SECONDS = 0.5  # a killed engine sends nothing: its absence has to be looked for
 
 
@@ -101,8 +102,14 @@ def other_environment(info: Any) -> str | None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve until the engine says so or is gone. The last argument that is no flag is the engine's address."""
+    """Serve until the engine says so or is gone.
+
+    The last argument that is no flag is the engine's address. The launcher adds the engine's process id: asked here, an
+    engine that was killed while this program was loading would already have been replaced as the parent.
+    """
     plain = [argument for argument in arguments if not argument.startswith("-")]
+    told = [argument.removeprefix(ENGINE_PID) for argument in arguments if argument.startswith(ENGINE_PID)]
+    engine = int(told[0]) if told else os.getppid()
     host = Host(plain[-1] if plain else "")
     limits = [("grpc.max_receive_message_length", MESSAGE_LIMIT), ("grpc.max_send_message_length", MESSAGE_LIMIT)]
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=16), options=limits)
@@ -114,15 +121,13 @@ def main(arguments: Sequence[str]) -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    _wait(stop)
+    _wait(stop, engine)
     host.plugins.kill()
     sys.stdout.flush()
     # A program that still runs holds threads that never end, so an orderly exit would wait for ever.
     os._exit(0)
 
 
-def _wait(stop: threading.Event) -> None:
-    engine = os.getppid()
-    while not stop.wait(PARENT_POLL_SECONDS):
-        if os.getppid() != engine:
-            return
+def _wait(stop: threading.Event, engine: int) -> None:
+    while os.getppid() == engine and not stop.wait(PARENT_POLL_SECONDS):
+        pass
