@@ -79,7 +79,7 @@ class Look:
         task.settled = True
         service, deployment = self.service, self._deployment(task)
         failed = task.condemned or task.stop_code in ("TaskFailedToStart", "EssentialContainerExited")
-        if not failed or service.status != "ACTIVE":
+        if not failed or service.status != "ACTIVE" or deployment is not service.primary:
             return
         service.failures_in_a_row += 1
         wait = rollout.backoff_seconds(service.failures_in_a_row)
@@ -89,7 +89,7 @@ class Look:
             service.say(
                 "is unable to consistently start tasks successfully. For more information, see the stopped tasks."
             )
-        if deployment is None or deployment.rollout_state != "IN_PROGRESS":
+        if deployment.rollout_state != "IN_PROGRESS":
             return
         deployment.failed_tasks += 1
         deployment.updated = now()
@@ -100,7 +100,7 @@ class Look:
         service = self.service
         breaker = service.settings["deploymentConfiguration"]["deploymentCircuitBreaker"]
         enough = deployment.failed_tasks >= rollout.breaker_threshold(service.desired_count)
-        if not breaker["enable"] or not enough or deployment is not service.primary:
+        if not breaker["enable"] or not enough:
             return
         deployment.rollout_state, deployment.finished = "FAILED", now()
         deployment.reason = "ECS deployment circuit breaker: tasks failed to start."

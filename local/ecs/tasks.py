@@ -22,20 +22,15 @@ def new_task(
     overrides: Mapping[str, Any] | None = None,
     tags: list[dict[str, str]] | None = None,
 ) -> Task:
-    """A task in PROVISIONING, kept by moto's backend.
+    """A task in PROVISIONING, kept by moto's backend. Cluster and definition are moto's.
 
     Args:
-        place: where it lives.
-        cluster: moto's cluster.
-        definition: moto's task definition.
         group: `service:NAME` or what RunTask was given.
         started_by: as RunTask was given; the deployment's id for a service.
         settings: launchType, networkConfiguration, platformVersion, capacityProviderStrategy, enableExecuteCommand.
-        overrides: of RunTask.
-        tags: of the task.
     """
     identity = secrets.token_hex(16)
-    strategy = settings.get("capacityProviderStrategy") or ()
+    strategy, version = settings.get("capacityProviderStrategy"), settings.get("platformVersion")
     task = Task(
         place=place,
         id=identity,
@@ -49,7 +44,7 @@ def new_task(
         capacity_provider=strategy[0]["capacityProvider"] if strategy else None,
         overrides=dict(overrides or {}),
         network=settings.get("networkConfiguration"),
-        platform_version=None if settings.get("platformVersion") == "LATEST" else settings.get("platformVersion"),
+        platform_version=None if version == "LATEST" else version,
         enable_execute_command=bool(settings.get("enableExecuteCommand")),
         tags=tags or [],
     )

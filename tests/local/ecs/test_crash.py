@@ -14,6 +14,7 @@ import pytest
 from local.addresses import Addresses
 from local.ecs.scheduler import Scheduler
 from local.processes import Process, Records
+from tests.local.ecs.stand_ins import runs
 
 pytestmark = pytest.mark.slow
 
@@ -42,14 +43,6 @@ for name in ("one", "two"):
 print("ready", flush=True)
 threading.Event().wait()
 """
-
-
-def runs(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
 
 
 def until(look, seconds=20.0):
