@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.elb import accesslog
@@ -108,6 +108,7 @@ def test_a_large_log_is_turned_over_and_no_line_is_lost(tmp_path: Path, monkeypa
     log.close()
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.001, 100), min_size=1, max_size=30))
 def test_statistics_of_a_distribution(values: list[float]) -> None:
     datum = Datum.of_samples("N", "m", (), now(), Counter(values), "Seconds")

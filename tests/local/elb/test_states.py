@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.elb.model import Group, HealthCheck
@@ -72,6 +72,7 @@ def test_thresholds_count_checks_in_a_row(registry: Registry) -> None:
     assert observe(registry, FAILED, PASSED, FAILED, FAILED) == ["healthy"] * 3 + ["unhealthy"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=40))
 def test_only_a_row_of_checks_changes_the_state(results: list[bool]) -> None:
     registry = make(Clock())

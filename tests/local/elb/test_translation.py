@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.contracts import TargetHealth
@@ -25,6 +25,7 @@ def full(expression: str, text: str) -> bool:
 letters = st.text("ab./+(", max_size=8)
 
 
+@settings(deadline=None)
 @given(st.text("ab./+(*?", max_size=6), letters)
 def test_wildcards_mean_what_they_do_in_file_names(pattern: str, text: str) -> None:
     assert full(patterns.wildcard(pattern), text) is fnmatchcase(text, pattern)
