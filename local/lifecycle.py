@@ -25,6 +25,7 @@ START_SECONDS = 45.0
 STOP_SECONDS = 40.0
 HUNG_SECONDS = 3.0
 ASK_SECONDS = 5.0
+ASK_TIMES = 3
 PROGRESS_SECONDS = 2.0
 MACHINES = ("x86_64", "aarch64", "arm64")
 # Module to package, of the dependency group `local`.
@@ -55,12 +56,12 @@ def start(folder: Folder, port: int | None, say: Say) -> Json:
     with folder.locked(say):
         folder.claim()
         running = _running(folder)
-        if running and running["endpoint"] and _answers(running["endpoint"]):
+        if running and running["endpoint"] and _answers(running["endpoint"], say):
             if port and urlsplit(running["endpoint"]).port != port:
                 raise LocalError(f"it runs already, at {running['endpoint']}: stop it first to have it on port {port}")
             say(f"the embedded AWS runs already, at {running['endpoint']} (pid {running['pid']})")
             return running
-        _clean(folder, say)
+        _clean(folder, say, HUNG_SECONDS if running else STOP_SECONDS)
         return _launch(folder, port, say)
 
 
@@ -75,7 +76,7 @@ def stop(folder: Folder, say: Say) -> None:
     with folder.locked(say):
         folder.claim()
         running = _daemon(folder) is not None
-        _clean(folder, say)
+        _clean(folder, say, STOP_SECONDS)
         return say("the embedded AWS is stopped; its state is gone" if running else "the embedded AWS does not run")
 
 
@@ -165,15 +166,19 @@ def _running(folder: Folder) -> Json | None:
     return control if control and control["pid"] == daemon.pid else {"pid": daemon.pid, "endpoint": ""}
 
 
-def _answers(endpoint: str) -> bool:
-    try:
-        ask(endpoint, "GET", "status")
-    except LocalError:
-        return False
-    return True
+def _answers(endpoint: str, say: Say) -> bool:
+    """True when it answers. A busy machine gets some time: what is taken for hung is killed, and its state is lost."""
+    for _ in range(ASK_TIMES):
+        try:
+            ask(endpoint, "GET", "status")
+        except LocalError as error:
+            say(str(error))
+        else:
+            return True
+    return False
 
 
-def _clean(folder: Folder, say: Say) -> None:
+def _clean(folder: Folder, say: Say, bound: float) -> None:
     """End everything that an earlier start left, and empty the folder but for the last daemon's log.
 
     Raises:
@@ -181,7 +186,7 @@ def _clean(folder: Folder, say: Say) -> None:
     """
     daemon = _daemon(folder)
     if daemon is not None:
-        _end(daemon, folder, say)
+        _end(daemon, folder, say, bound)
     elif Records(folder.daemon).all():
         say("an earlier embedded AWS ended without being stopped: removing what it left, its state is gone")
     left = [*folder.records.all(), *Records(folder.root / "ecs").all()]
@@ -202,11 +207,9 @@ def _remove_databases(root: Path) -> None:
     Places(root / "rds").remove()
 
 
-def _end(daemon: Process, folder: Folder, say: Say) -> None:
-    """End a daemon that runs, or hangs, or is half-started."""
+def _end(daemon: Process, folder: Folder, say: Say, bound: float) -> None:
+    """End a daemon that runs, or hangs, or is half-started; kill it after so many seconds."""
     say(f"stopping the embedded AWS (pid {daemon.pid})")
-    control = folder.read_control()
-    bound = HUNG_SECONDS if control and not _answers(control["endpoint"]) else STOP_SECONDS
     folder.control.unlink(missing_ok=True)
     daemon.send(signal.SIGTERM)
     begin = time.monotonic()

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,20 @@ class Embedded:
         assert done.returncode == 0, done.stdout + done.stderr
         return self.control
 
+    def database(self, identifier: str, status: str = "available") -> dict[str, Any] | None:
+        """A database once it has this status; None once it is gone, for the status `deleted`."""
+        rds = self.client("rds")
+
+        def look() -> list[dict[str, Any]]:
+            found = rds.describe_db_instances()["DBInstances"]
+            return [one for one in found if one["DBInstanceIdentifier"] == identifier]
+
+        if status == "deleted":
+            until(lambda: not look())
+            return None
+        until(lambda: look()[0]["DBInstanceStatus"] == status)
+        return look()[0]
+
     @property
     def control(self) -> dict[str, Any]:
         return json.loads(self.folder.control.read_text())
@@ -56,6 +72,21 @@ class Embedded:
             aws_secret_access_key="test",
             config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}, read_timeout=30),
         )
+
+
+def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """Ask again until it is so, in bounded time."""
+    pause = threading.Event()
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not so within {seconds:g} s"
+        pause.wait(0.05)
+
+
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[..., None]:
+    """`until(condition)`: ask again until it is so, in bounded time."""
+    return until
 
 
 @pytest.fixture

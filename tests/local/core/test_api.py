@@ -276,9 +276,7 @@ def test_a_subnet_group_needs_two_zones_and_stays_while_used(embedded, network):
     assert refused_code(network.ec2.delete_security_group, GroupId=group) == "DependencyViolation"
     assert refused_code(network.ec2.delete_subnet, SubnetId=network.subnets[1]) == "DependencyViolation"
     rds.delete_db_instance(DBInstanceIdentifier="placed", SkipFinalSnapshot=True)
-    rds.get_waiter("db_instance_deleted").wait(
-        DBInstanceIdentifier="placed", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
-    )
+    embedded.database("placed", "deleted")
     rds.delete_db_subnet_group(DBSubnetGroupName="zones")
     network.ec2.delete_security_group(GroupId=group)
 

@@ -1,7 +1,6 @@
 """RDS through its public door: boto3 over HTTP, and a real PostgreSQL behind the endpoint that is answered."""
 
 import json
-import threading
 
 import psutil
 import psycopg
@@ -18,6 +17,7 @@ class Rds:
     """Databases of one embedded AWS."""
 
     def __init__(self, embedded):
+        self.embedded = embedded
         self.api = embedded.client("rds")
         self.secrets = embedded.client("secretsmanager")
         self.endpoint = embedded.control["endpoint"]
@@ -37,10 +37,7 @@ class Rds:
         return self.api.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
 
     def available(self, identifier):
-        self.api.get_waiter("db_instance_available").wait(
-            DBInstanceIdentifier=identifier, WaiterConfig={"Delay": 1, "MaxAttempts": 40}
-        )
-        return self.describe(identifier)
+        return self.embedded.database(identifier)
 
     def secret(self, identifier):
         arn = self.describe(identifier)["MasterUserSecret"]["SecretArn"]
@@ -55,9 +52,7 @@ class Rds:
 
     def delete(self, identifier):
         self.api.delete_db_instance(DBInstanceIdentifier=identifier, SkipFinalSnapshot=True)
-        self.api.get_waiter("db_instance_deleted").wait(
-            DBInstanceIdentifier=identifier, WaiterConfig={"Delay": 1, "MaxAttempts": 40}
-        )
+        self.embedded.database(identifier, "deleted")
 
     def fault(self, **wanted):
         return lifecycle.ask(self.endpoint, "POST", "databases", wanted)["done"]
@@ -197,7 +192,7 @@ def test_it_stops_and_starts_and_keeps_its_data(rds):
     rds.api.stop_db_instance(DBInstanceIdentifier="sleepy")
     with pytest.raises(ClientError, match="InvalidDBInstanceState"):
         rds.api.reboot_db_instance(DBInstanceIdentifier="sleepy")
-    until(lambda: rds.describe("sleepy")["DBInstanceStatus"] == "stopped")
+    rds.embedded.database("sleepy", "stopped")
     with pytest.raises(psycopg.OperationalError, match="refused"):
         rds.connect("sleepy")
     rds.api.start_db_instance(DBInstanceIdentifier="sleepy")
@@ -221,7 +216,7 @@ def test_protection_and_final_snapshots_as_on_rds(rds):
         )
     answer = rds.api.delete_db_instance(DBInstanceIdentifier="kept", FinalDBSnapshotIdentifier="kept-final")
     assert answer["DBInstance"]["DBInstanceStatus"] == "deleting"
-    until(lambda: not [one for one in names(rds) if one == "kept"])
+    rds.embedded.database("kept", "deleted")
     found = rds.api.describe_db_snapshots(DBSnapshotIdentifier="kept-final")["DBSnapshots"]
     assert [one["DBInstanceIdentifier"] for one in found] == ["kept"]
 
@@ -274,7 +269,7 @@ def test_what_is_not_there_is_refused_and_not_pretended(rds):
         rds.api.create_db_cluster(DBClusterIdentifier="c", Engine="aurora-postgresql")
 
 
-def test_a_lock_is_held_for_as_long_as_asked(rds, database):
+def test_a_lock_is_held_for_as_long_as_asked(rds, database, until):
     with rds.connect(database) as connection:
         connection.execute("CREATE TABLE locked AS SELECT 1 AS n")
         assert "locked of app is locked for 30 s" in rds.fault(
@@ -291,7 +286,7 @@ def test_a_lock_is_held_for_as_long_as_asked(rds, database):
 
 
 @pytest.mark.parametrize("kind", ["restart", "crash"])
-def test_a_restart_cuts_connections_and_keeps_what_was_committed(rds, database, kind):
+def test_a_restart_cuts_connections_and_keeps_what_was_committed(rds, database, until, kind):
     with rds.connect(database) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS survivor (cause text)")
         connection.execute("INSERT INTO survivor VALUES (%s)", [kind])
@@ -348,13 +343,3 @@ def reachable(rds, identifier):
     except psycopg.OperationalError:
         return False
     return True
-
-
-def until(condition, seconds=20):
-    """Ask again until it is so, in bounded time."""
-    pause = threading.Event()
-    for _ in range(int(seconds / 0.05)):
-        if condition():
-            return
-        pause.wait(0.05)
-    raise AssertionError(f"not so within {seconds} s")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from local import lifecycle
 from local.folder import PROJECT
 from local.processes import Process, Records, gone
 
@@ -124,13 +125,16 @@ def test_a_half_started_one_is_replaced(fresh):
         assert stuck.wait(10) == -signal.SIGTERM
 
 
-def test_one_that_hangs_is_killed_and_replaced(fresh):
-    control = fresh.start()
+@pytest.mark.filterwarnings("ignore:subprocess:ResourceWarning")  # the daemon outlives the call that starts it
+def test_one_that_hangs_is_killed_and_replaced(fresh, monkeypatch):
+    monkeypatch.setattr(lifecycle, "ASK_SECONDS", 1.0)
+    monkeypatch.setattr(lifecycle, "HUNG_SECONDS", 0.2)
+    control, said = fresh.start(), []
     os.kill(control["pid"], signal.SIGSTOP)
-    started = fresh.run("start")
-    assert started.returncode == 0, started.stderr
-    assert fresh.control["pid"] != control["pid"]
+    again = lifecycle.start(fresh.folder, None, said.append)
+    assert again["pid"] != control["pid"]
     assert not Process.of(control["pid"]).alive
+    assert len([line for line in said if "does not answer (timed out)" in line]) == lifecycle.ASK_TIMES
 
 
 def test_a_port_in_use_is_refused_by_name_and_nothing_is_left(fresh):
@@ -204,10 +208,7 @@ def make_database(embedded, identifier):
         MasterUsername="owner",
         ManageMasterUserPassword=True,
     )
-    rds.get_waiter("db_instance_available").wait(
-        DBInstanceIdentifier=identifier, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
-    )
-    return rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
+    return embedded.database(identifier)
 
 
 def listens(endpoint):

@@ -12,7 +12,7 @@ DIGEST = "sha256:" + "5" * 64
 
 
 @pytest.fixture
-def task(embedded):
+def task(embedded, until):
     """The ARN of a task that sleeps."""
     images = Images(embedded.folder.root / "images")
     (images.folder(DIGEST) / ROOTFS).mkdir(parents=True, exist_ok=True)
@@ -37,21 +37,21 @@ def task(embedded):
         launchType="FARGATE",
         networkConfiguration={"awsvpcConfiguration": {"subnets": [subnet]}},
     )["tasks"][0]["taskArn"]
-    wait(ecs, "tasks_running", arn)
+    until(lambda: status(ecs, arn) == "RUNNING")
     yield arn
     ecs.stop_task(cluster="faults", task=arn)
-    wait(ecs, "tasks_stopped", arn)
+    until(lambda: status(ecs, arn) == "STOPPED")
 
 
-def wait(ecs, name, arn):
-    ecs.get_waiter(name).wait(cluster="faults", tasks=[arn], WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+def status(ecs, arn):
+    return ecs.describe_tasks(cluster="faults", tasks=[arn])["tasks"][0]["lastStatus"]
 
 
-def test_a_killed_task_is_one_that_died(embedded, task):
+def test_a_killed_task_is_one_that_died(embedded, task, until):
     done = embedded.run("faults", "task", task, "kill")
     assert (done.returncode, done.stderr) == (0, "")
     ecs = embedded.client("ecs")
-    wait(ecs, "tasks_stopped", task)
+    until(lambda: status(ecs, task) == "STOPPED")
     found = ecs.describe_tasks(cluster="faults", tasks=[task])["tasks"][0]
     assert (found["stopCode"], found["containers"][0]["exitCode"]) == ("EssentialContainerExited", 137)
     again = embedded.run("faults", "task", task, "kill")
