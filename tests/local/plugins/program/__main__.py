@@ -385,7 +385,16 @@ def observing() -> None:
     )
 
 
+def throw_away() -> None:
+    """What cannot be replaced without everything in it."""
+    vpc = aws.ec2.Vpc("v2", cidr_block="10.2.0.0/16" if replaced else "10.1.0.0/16")
+    aws.ec2.DefaultSecurityGroup("dsg2", vpc_id=vpc.id, ingress=[], egress=[])
+    aws.ec2.RouteTable("rt3", vpc_id=vpc.id)
+    aws.ecs.Cluster("cluster2", name="conformance-3" if replaced else "conformance-2")
+
+
 vpc_, subnets_, firewall_ = network()
+throw_away()
 database(subnets_)
 role_ = security()
 containers(role_, balancing(vpc_, subnets_), subnets_, firewall_)
