@@ -37,6 +37,7 @@ class Story:
         """Play on this stage."""
         self.stage = stage
         self.rolled_back: Outcome | None = None
+        self.released: Outcome | None = None  # the latest release
 
     def steps(self) -> Iterator[tuple[str, Callable[[], str]]]:
         """Name and action of each step."""
@@ -78,7 +79,7 @@ class Story:
 
     def release(self, tree: str) -> str:
         """`pulumi up` with what this tree holds; afterwards it has all traffic."""
-        self._up(context=str(self.stage.trees[tree]), version="", previous="warm")
+        self.released = self._up(context=str(self.stage.trees[tree]), version="", previous="warm")
         return self._serves(tree)
 
     def roll_back(self) -> str:
