@@ -236,6 +236,7 @@ def _launch(folder: Folder, port: int | None, say: Say) -> Json:
             cwd=PROJECT, env=_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     daemon = Process.of(process.pid, "embedded AWS")
+    Records(folder.daemon).note(daemon)  # it does so itself, but only when Python is loaded
     try:
         _plugins(folder)
         return _ready(folder, process, say)
@@ -264,7 +265,7 @@ def _ready(folder: Folder, process: subprocess.Popen[bytes], say: Say) -> Json:
     told = PROGRESS_SECONDS
     while True:
         control = folder.read_control()
-        if control is not None:
+        if control is not None and control["pid"] == process.pid:
             say(f"the embedded AWS is ready after {control['start_seconds']:.1f} s")
             return control
         waited = time.monotonic() - begin
