@@ -127,7 +127,7 @@ def plan(live: Weights | None, slots: Slots, wanted: Wanted, history: History) -
         live=_live(carrying, target, history, reset=reset),
         weights=only(target),
         live_weights=start,
-        colors=_colors(slots, wanted, target, settled=settled),
+        colors=_colors(slots, wanted, target),
         lineage=lineage[-LINEAGE_KEPT:],
         reset=reset,
     )
@@ -203,7 +203,7 @@ def _action(slots: Slots, *, settled: bool, forward: bool, resume: bool) -> Acti
     return "resume" if resume else "release"
 
 
-def _colors(slots: Slots, wanted: Wanted, target: Color, *, settled: bool) -> Mapping[Color, Filling]:
+def _colors(slots: Slots, wanted: Wanted, target: Color) -> Mapping[Color, Filling]:
     now, before = slots[target], slots[other(target)]
     # A color that has the version keeps its image: the name is immutable, and a warm color stays as it is.
     image = now.image if now is not None and now.version == wanted.version else wanted.image
@@ -211,8 +211,8 @@ def _colors(slots: Slots, wanted: Wanted, target: Color, *, settled: bool) -> Ma
     if before is None:
         # A service needs a task definition even while it has no task.
         return _both(target, taking, Filling(version=wanted.version, image=image, desired_count=0))
-    idle = settled and before.desired_count == 0
-    keep = wanted.previous == "warm" and _serves(before) and not idle
+    # What serves nothing (retired, or never healthy) is not started again: nobody asked for it.
+    keep = wanted.previous == "warm" and _serves(before)
     leaving = Filling(version=before.version, image=before.image, desired_count=wanted.desired_count if keep else 0)
     return _both(target, taking, leaving)
 

@@ -4,6 +4,8 @@ import pytest
 
 from tests.provider.plugin_process import Error
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def idle(stack):

@@ -98,6 +98,8 @@ CASES = [
          settled="blue", action="release", target="green", start=(0, 0), holds=("v1", "v3"), counts=(2, 2)),
     Case(name="the live service was deleted", live=(100, 0), blue=None, green=V1, wanted="v1", lineage="v1",
          action="release", target="green", start=(100, 0), holds=("v1", "v1"), counts=(0, 2)),
+    Case(name="the live service was deleted, the version is nowhere", live=(100, 0), blue=None, green=V1, wanted="v2",
+         lineage="v1", action="release", target="blue", start=(100, 0), holds=("v2", "v1"), counts=(2, 2)),
     Case(name="state lost: a known idle version counts as newer", live=(0, 100), blue=V1, green=V2, wanted="v1",
          action="release", target="blue", start=(0, 100), holds=("v1", "v2"), counts=(2, 2)),
 ]  # fmt: skip

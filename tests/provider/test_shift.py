@@ -6,6 +6,8 @@ import pytest
 
 from tests.provider.plugin_process import Error
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def live(stack):
@@ -186,7 +188,6 @@ def test_weights_are_put_back_though_aws_fails_at_first(plugin, live, fake):
     assert live.weights() == (100, 0)
 
 
-@pytest.mark.slow  # the whole bound of nine seconds
 def test_a_way_back_that_stays_shut_is_said_with_what_to_do(plugin, live, fake):
     call = begin_and_wait(plugin, live)
     fake.failing["modify_rule"] = 1000

@@ -7,6 +7,8 @@ import pytest
 from tests.provider.fake_aws import TaskScript
 from tests.provider.plugin_process import Error
 
+pytestmark = pytest.mark.slow
+
 RESULT = json.dumps({"result": {"revision": "abc", "applied": ["abc"]}})
 
 
