@@ -29,7 +29,8 @@ def words(text: str, variables: Mapping[str, str]) -> list[str]:
                 found.append("".join(current))
             current = None
         else:
-            current = [*(current or []), char]
+            current = [] if current is None else current
+            current.append(char)
     if current is not None:
         found.append("".join(current))
     return found

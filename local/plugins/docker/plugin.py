@@ -124,12 +124,22 @@ class Docker(Plugin):
                 imageDigest=digest,
             )
         except Refused as refused:
-            if refused.code != "ImageAlreadyExistsException":
+            if refused.code not in ("ImageAlreadyExistsException", "ImageTagAlreadyExistsException"):
                 raise
+            self._refuse_other(registry, name, tag, digest)
         pushed = f"{registry}/{name}@{digest}"
         for reference in (f"{registry}/{name}:{tag}", pushed):
             images.tag(reference, digest)
         return pushed
+
+
+    def _refuse_other(self, registry: str, name: str, tag: str, digest: str) -> None:
+        """A push that was done before is done; one under a tag that names another image is refused."""
+        asked = {"repositoryName": name, "imageIds": [{"imageTag": tag}]}
+        found = self.clients.call("ecr", "describe_images", region(registry), **asked)["imageDetails"]
+        if not found or found[0]["imageDigest"] != digest:
+            there = found[0]["imageDigest"] if found else "nothing"
+            raise Fail(f"cannot push {digest} as {registry}/{name}:{tag}: tags never move there, and it names {there}")
 
 
 def _planned(inputs: Mapping[str, Any]) -> dict[str, Any]:

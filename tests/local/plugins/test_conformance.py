@@ -155,7 +155,7 @@ def _drift(client, stack):
     idle = [{"Key": "idle_timeout.timeout_seconds", "Value": "99"}]
     elb.modify_load_balancer_attributes(LoadBalancerArn=outputs(stack, "lb")["arn"], Attributes=idle)
     insights = [{"name": "containerInsights", "value": "enhanced"}]
-    ecs.update_cluster_settings(cluster="conformance", settings=insights)
+    ecs.update_cluster(cluster="conformance", settings=insights)
     client("logs").put_retention_policy(logGroupName="/conformance/1", retentionInDays=30)
     client("iam").update_role(RoleName="conformance", Description="by hand", MaxSessionDuration=7200)
     client("kms").update_key_description(KeyId=outputs(stack, "key")["keyId"], Description="by hand")
