@@ -23,6 +23,7 @@ from rehearsal.engine import Outcome
 from rehearsal.report import Report
 from rehearsal.stage import Stage, StageError, only_one
 from rehearsal.story import StepError, Story
+from rehearsal.terraform import Peer, PeerError
 from rehearsal.trees import PROJECT
 from tools import cli
 from tools.console import say
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         os.environ["PATH"] = tools_environment(local=False)["PATH"]
         with only_one(FOLDER):
             figures = _measure(options.rps, str(cli.path()), check=not options.no_check)
-    except (StageError, StepError, ToolError) as error:
+    except (StageError, StepError, ToolError, PeerError) as error:
         say(f"bench: {error}")
         return 2 if isinstance(error, StageError | ToolError) else 1
     aside = FOLDER / "latest.new"
@@ -76,7 +77,7 @@ def _measure(rps: float, pulumi: str, *, check: bool) -> Figures:
         figures.update(_releases(stage, story))
     finally:
         stage.close()
-    return {**figures, **_terraform()}
+    return figures
 
 
 def _step(name: str, action: Callable[[], Any]) -> Any:
@@ -91,13 +92,12 @@ def _platform(stage: Stage, story: Story) -> Figures:
     time.sleep(_SETTLE_SECONDS)
     idle = memory_mb(stage.environment)
     _step("first release", story.first_release)
-    previews = [_step("preview without a change", lambda: _preview(stage)) for _ in range(_PREVIEWS)]
     return {
         "start_seconds": stage.start_seconds,
         "open_seconds": round(opened, 2),
         "idle_mb": idle,
         "platform_mb": memory_mb(stage.environment),
-        "noop_preview_seconds": round(statistics.median(previews), 2),
+        **_previews(stage),
     }
 
 
@@ -180,12 +180,32 @@ def _check() -> Figures:
     return {"check_seconds": seconds}
 
 
-def _terraform() -> Figures:
-    there = shutil.which("terraform") is not None
-    reason = (
-        "no configuration of the same resources for terraform is at hand" if there else "terraform is not installed"
-    )
-    return {"noop_preview_to_terraform_plan": None, "noop_preview_to_terraform_plan_reason": reason}
+def _previews(stage: Stage) -> Figures:
+    """Previews without a change and, where there is one, the peer's plan of the same resources; they take turns."""
+    peer, reason, covered = None, "terraform is not installed", 0
+    program = shutil.which("terraform")
+    if program is not None:
+        peer = Peer(program=program, folder=stage.folder / "terraform", environment=stage.environment)
+        state = json.loads(stage.engine.plain(["stack", "export", "--stack", stage.stack]))
+        try:
+            covered = _step(
+                "terraform takes over the same resources", lambda: peer.prepare(state["deployment"]["resources"])
+            )
+        except PeerError as error:
+            peer, reason = None, str(error)
+    previews: list[float] = []
+    plans: list[float] = []
+    for _ in range(_PREVIEWS):
+        previews.append(_step("preview without a change", lambda: _preview(stage)))
+        if peer is not None:
+            plans.append(_step("terraform plan without a change", peer.plan_seconds))
+    ours = statistics.median(previews)
+    figures: Figures = {"noop_preview_seconds": round(ours, 2)}
+    if not plans:
+        return {**figures, "noop_preview_to_terraform_plan": None, "noop_preview_to_terraform_plan_reason": reason}
+    theirs = statistics.median(plans)
+    ratio = {"noop_preview_to_terraform_plan": round(ours / theirs, 2), "terraform_plan_seconds": round(theirs, 2)}
+    return {**figures, **ratio, "terraform_resources": covered}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 from pathlib import Path
 
-from rehearsal import bench
+import pytest
+
+from rehearsal import bench, terraform
 from rehearsal.engine import Outcome
 
 
@@ -20,7 +22,32 @@ def test_the_phases_of_a_release_add_up():
     assert sum(found[name] for name in parts) == found["total"]
 
 
-def test_what_cannot_be_compared_is_null_with_the_reason():
-    found = bench._terraform()
-    assert found["noop_preview_to_terraform_plan"] is None
-    assert "terraform" in found["noop_preview_to_terraform_plan_reason"]
+STATE = [
+    {"type": "pulumi:pulumi:Stack", "id": "", "outputs": {}},
+    {"type": "bluegreen:index:Release", "custom": True, "id": "r", "outputs": {}},
+    {"type": "aws:ec2/vpc:Vpc", "custom": True, "id": "vpc-1", "outputs": {"cidrBlock": "10.0.0.0/16"}},
+    {
+        "type": "aws:ecs/service:Service",
+        "custom": True,
+        "id": "arn:aws:ecs:eu-west-1:1:service/cluster/blue",
+        "outputs": {"name": "blue"},
+    },
+]
+
+
+def test_terraform_takes_over_every_aws_resource_and_nothing_else():
+    found, count = terraform.configuration(STATE)
+    assert count == 2
+    assert found["import"] == [
+        {"to": "aws_vpc.r0", "id": "vpc-1"},
+        {"to": "aws_ecs_service.r1", "id": "cluster/blue"},
+    ]
+    assert found["resource"]["aws_vpc"]["r0"] == {
+        "cidr_block": "10.0.0.0/16",
+        "lifecycle": {"ignore_changes": "all"},
+    }
+
+
+def test_a_type_without_a_counterpart_is_named():
+    with pytest.raises(terraform.PeerError, match="aws:sns/topic:Topic"):
+        terraform.configuration([{"type": "aws:sns/topic:Topic", "custom": True, "id": "x", "outputs": {}}])
