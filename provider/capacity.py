@@ -146,7 +146,9 @@ class _Wait:
         primary = _primary(service)
         running, pending = service["runningCount"], service["pendingCount"]
         if not self.count:
-            return f"{running} still running" if running or pending else None
+            # A task that is draining or stopping is not counted as running, and may still finish requests.
+            there = max(running + pending, self._stopping())
+            return f"{there} still there" if there else None
         if primary.get("rolloutState") == "FAILED":
             raise Fail(self._unfinished(str(primary.get("rolloutStateReason") or "its deployment has failed")))
         self._keeps_stopping(known)
@@ -170,15 +172,21 @@ class _Wait:
             return True
         return "health check" in str(task.get("stoppedReason", "")).lower()
 
-    def _stopped(self) -> list[dict[str, Any]]:
-        """Stopped tasks of the wanted task definition, oldest first."""
+    def _leaving(self) -> list[dict[str, Any]]:
+        """The service's tasks that are to stop or have stopped, of whatever task definition."""
         arns = self.aws.pages(
             "ecs", "list_tasks", "taskArns", cluster=self.cluster, serviceName=self.service, desiredStatus="STOPPED"
         )
-        tasks = [one for one in describe(self.aws, self.cluster, arns) if one["taskDefinitionArn"] == self.definition]
-        return sorted(
-            (one for one in tasks if one.get("lastStatus") == "STOPPED"), key=lambda one: str(one.get("stoppedAt", ""))
-        )
+        return describe(self.aws, self.cluster, arns)
+
+    def _stopping(self) -> int:
+        return sum(one.get("lastStatus") != "STOPPED" for one in self._leaving())
+
+    def _stopped(self) -> list[dict[str, Any]]:
+        """Stopped tasks of the wanted task definition, oldest first."""
+        stopped = (one for one in self._leaving() if one.get("lastStatus") == "STOPPED")
+        mine = (one for one in stopped if one["taskDefinitionArn"] == self.definition)
+        return sorted(mine, key=lambda one: str(one.get("stoppedAt", "")))
 
     def _unfinished(self, why: str) -> str:
         """The whole message: what was waited for, why it is not there, and what the last task and the targets say."""

@@ -92,7 +92,8 @@ class Prober:
         self._loop.run_forever()
         for task in self._watching.values():
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*self._watching.values(), return_exceptions=True))
+        if self._watching:  # gather of nothing asks for a running loop
+            self._loop.run_until_complete(asyncio.gather(*self._watching.values(), return_exceptions=True))
         self._loop.close()
 
     def _begin(self) -> None:

@@ -63,7 +63,7 @@ class FakeAws:
         self.calls: list[tuple[str, dict]] = []
         self.scripts: list[TaskScript] = []  # of the next RunTasks, in order; the last one stays
         self.health: dict[str, tuple[str, str | None]] = {}  # by color, of targets that are running
-        self.service: dict[str, str] = {}  # by color: "good" (default), "crash" or "stuck"
+        self.service: dict[str, str] = {}  # by color: "good" (default), "crash", "stuck" or "drain" (tasks stay)
         self.failing: dict[str, int] = {}  # calls of an operation that fail with 500 first
         self.on_call: dict[str, object] = {}
         self.no_capacity = False
@@ -239,7 +239,14 @@ class FakeAws:
         deployment = service.deployments[0]
         if deployment["taskDefinition"] != arn:
             deployment.update(taskDefinition=arn, rolloutState="IN_PROGRESS", failedTasks=0)
-        mine = [one for one in self._tasks() if one.group == f"service:{service.name}" and one.status == "RUNNING"]
+        all_mine = [one for one in self._tasks() if one.group == f"service:{service.name}"]
+        for task in all_mine if how != "drain" else ():
+            if task.status == "DEACTIVATING":
+                self._retire(service, task, 0, "ServiceSchedulerInitiated", "Scaling activity initiated by deployment")
+        mine = [one for one in all_mine if one.status == "RUNNING"]
+        if how == "drain":
+            for task in mine[service.desired_count :]:
+                task.status, task.desired_status = "DEACTIVATING", "STOPPED"
         for task in [one for one in mine if one.task_definition_arn != arn] + mine[service.desired_count :]:
             if task.status == "RUNNING":
                 self._retire(service, task, 0, "ServiceSchedulerInitiated", "Scaling activity initiated by deployment")

@@ -52,6 +52,16 @@ def test_down_to_nothing_waits_until_no_task_runs(plugin, idle, fake):
     assert (found["desiredCount"], found["runningCount"]) == (0, 0)
 
 
+def test_down_to_nothing_waits_for_tasks_that_are_still_draining(plugin, idle, fake):
+    bring(plugin, idle)
+    fake.service["green"] = "drain"
+    call = plugin.begin("ServiceCapacity", plugin.checked("ServiceCapacity", idle.capacity(count=0)))
+    plugin.lines.wait_for("2 still there")
+    assert not call.done()
+    fake.service.clear()
+    assert plugin.finish(call)["runningCount"] == 0
+
+
 def test_tasks_that_keep_stopping_end_the_wait_early_with_the_reason(plugin, idle, fake):
     fake.service["green"] = "crash"
     with pytest.raises(Error) as failed:
