@@ -101,6 +101,20 @@ def _platform(stage: Stage, story: Story) -> Figures:
     }
 
 
+def _peer(stage: Stage) -> tuple[Peer | None, str]:
+    """Terraform with the same resources, or why there is none."""
+    program = shutil.which("terraform")
+    if program is None:
+        return None, "terraform is not installed"
+    peer = Peer(program=program, folder=stage.folder / "terraform", environment=stage.environment)
+    state = json.loads(stage.engine.plain(["stack", "export", "--stack", stage.stack]))
+    try:
+        _step("terraform takes over the same resources", lambda: peer.prepare(state["deployment"]["resources"]))
+    except PeerError as error:
+        return None, str(error)
+    return peer, ""
+
+
 def _preview(stage: Stage) -> float:
     outcome = stage.engine.run("preview", ["--expect-no-changes"])
     if outcome.code:
@@ -182,17 +196,7 @@ def _check() -> Figures:
 
 def _previews(stage: Stage) -> Figures:
     """Previews without a change and, where there is one, the peer's plan of the same resources; they take turns."""
-    peer, reason, covered = None, "terraform is not installed", 0
-    program = shutil.which("terraform")
-    if program is not None:
-        peer = Peer(program=program, folder=stage.folder / "terraform", environment=stage.environment)
-        state = json.loads(stage.engine.plain(["stack", "export", "--stack", stage.stack]))
-        try:
-            covered = _step(
-                "terraform takes over the same resources", lambda: peer.prepare(state["deployment"]["resources"])
-            )
-        except PeerError as error:
-            peer, reason = None, str(error)
+    peer, reason = _peer(stage)
     previews: list[float] = []
     plans: list[float] = []
     for _ in range(_PREVIEWS):
@@ -204,8 +208,12 @@ def _previews(stage: Stage) -> Figures:
     if not plans:
         return {**figures, "noop_preview_to_terraform_plan": None, "noop_preview_to_terraform_plan_reason": reason}
     theirs = statistics.median(plans)
-    ratio = {"noop_preview_to_terraform_plan": round(ours / theirs, 2), "terraform_plan_seconds": round(theirs, 2)}
-    return {**figures, **ratio, "terraform_resources": covered}
+    ratio = {
+        "noop_preview_to_terraform_plan": round(ours / theirs, 2),
+        "terraform_plan_seconds": round(theirs, 2),
+        "terraform_resources": peer.covered if peer else 0,
+    }
+    return {**figures, **ratio}
 
 
 if __name__ == "__main__":

@@ -175,19 +175,20 @@ def _provider(region: str) -> Json:
     }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Peer:
-    """Terraform in a folder of its own."""
+    """Terraform in a folder of its own. `covered`: how many resources it has taken over."""
 
     program: str
     folder: Path
     environment: Mapping[str, str]
+    covered: int = 0
 
-    def prepare(self, resources: list[Json]) -> int:
-        """Take over the resources; answers how many. Raises PeerError."""
+    def prepare(self, resources: list[Json]) -> None:
+        """Take over the resources. Raises PeerError."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        found, count = configuration(resources)
+        found, self.covered = configuration(resources)
         settings = {**_provider(self.environment["AWS_REGION"]), **found}
         (self.folder / "main.tf.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
         if _MIRROR.is_dir():
@@ -195,7 +196,6 @@ class Peer:
             (self.folder / "terraform.rc").write_text(mirror, encoding="utf-8")
         self._call("init", "-input=false")
         self._call("apply", "-input=false", "-auto-approve")
-        return count
 
     def plan_seconds(self) -> float:
         """The time of a plan that finds nothing to do. Raises PeerError when it finds something."""
