@@ -132,7 +132,6 @@ class Docker(Plugin):
             images.tag(reference, digest)
         return pushed
 
-
     def _refuse_other(self, registry: str, name: str, tag: str, digest: str) -> None:
         """A push that was done before is done; one under a tag that names another image is refused."""
         asked = {"repositoryName": name, "imageIds": [{"imageTag": tag}]}

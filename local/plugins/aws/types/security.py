@@ -165,7 +165,8 @@ ROLE = Type(
             operation="update_assume_role_policy",
             params={"RoleName": "{id}", "PolicyDocument": "{assumeRolePolicy}"},
         ),
-        Call(operation="update_role", sends="description maxSessionDuration", params={"RoleName": "{id}"}),
+        # AWS takes a duration that is left out for its default.
+        Call(operation="update_role", sends="description maxSessionDuration", params={"RoleName": "{id}"}, whole=True),
         Call(
             operation="put_role_permissions_boundary",
             params={"RoleName": "{id}", "PermissionsBoundary": "{permissionsBoundary}"},

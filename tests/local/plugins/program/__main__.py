@@ -97,7 +97,9 @@ def security_groups(vpc: aws.ec2.Vpc) -> aws.ec2.SecurityGroup:
 
 
 def database(subnets: list[aws.ec2.Subnet]) -> None:
-    group = aws.rds.SubnetGroup("dbsg", subnet_ids=[s.id for s in subnets[:2]], tags=TAGS)
+    group = aws.rds.SubnetGroup(
+        "dbsg", name=f"conformance{'-3' if replaced else ''}", subnet_ids=[s.id for s in subnets[:2]], tags=TAGS
+    )
     parameters = aws.rds.ParameterGroup(
         "dbpg",
         family="postgres16",
@@ -299,7 +301,7 @@ def containers(
     )
     aws.ecs.Service(
         "service",
-        name="conformance",
+        name="conformance-3" if replaced else "conformance",
         cluster=cluster.arn,
         task_definition=task.arn,
         launch_type="FARGATE",
