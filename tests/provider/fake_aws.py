@@ -239,14 +239,8 @@ class FakeAws:
         deployment = service.deployments[0]
         if deployment["taskDefinition"] != arn:
             deployment.update(taskDefinition=arn, rolloutState="IN_PROGRESS", failedTasks=0)
-        all_mine = [one for one in self._tasks() if one.group == f"service:{service.name}"]
-        for task in all_mine if how != "drain" else ():
-            if task.status == "DEACTIVATING":
-                self._retire(service, task, 0, "ServiceSchedulerInitiated", "Scaling activity initiated by deployment")
-        mine = [one for one in all_mine if one.status == "RUNNING"]
-        if how == "drain":
-            for task in mine[service.desired_count :]:
-                task.status, task.desired_status = "DEACTIVATING", "STOPPED"
+        self._drain(service, stays=how == "drain")
+        mine = [one for one in self._tasks() if one.group == f"service:{service.name}" and one.status == "RUNNING"]
         for task in [one for one in mine if one.task_definition_arn != arn] + mine[service.desired_count :]:
             if task.status == "RUNNING":
                 self._retire(service, task, 0, "ServiceSchedulerInitiated", "Scaling activity initiated by deployment")
@@ -261,6 +255,14 @@ class FakeAws:
             deployment["rolloutState"] = "COMPLETED"
         service.running_count = len(mine)
         service.pending_count = max(0, service.desired_count - len(mine))
+
+    def _drain(self, service, *, stays):
+        """What is too many stays DEACTIVATING as long as the test wants it."""
+        mine = [one for one in self._tasks() if one.group == f"service:{service.name}"]
+        for task in [one for one in mine if one.status == "DEACTIVATING" and not stays]:
+            self._retire(service, task, 0, "ServiceSchedulerInitiated", "Scaling activity initiated by deployment")
+        for task in [one for one in mine if one.status == "RUNNING" and stays][service.desired_count :]:
+            task.status, task.desired_status = "DEACTIVATING", "STOPPED"
 
     def _service_task(self, service, arn):
         backend = ecs_backends[ACCOUNT][REGION]
