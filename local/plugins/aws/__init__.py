@@ -1,1 +1,1 @@
-"""The `aws` plugin of the embedded AWS: resource types as data, over boto3."""
+"""The `aws` plugin of the embedded AWS: resource types as data, over botocore."""

@@ -1,4 +1,4 @@
-"""boto3 clients of the embedded AWS, made when first used; and AWS's refusals as one sentence."""
+"""Clients of the embedded AWS, made when first used; and AWS's refusals as one sentence."""
 
 import os
 import threading
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from local.plugins.aws.validate import loader
 from provider.rpc.messages import Fail
 
 # Throttled calls are tried again by botocore, with its backoff and jitter.
@@ -39,7 +40,7 @@ class Clients:
     Args:
         region: the provider's; a resource may name another.
         endpoints: service name to address, from the provider's configuration; AWS_ENDPOINT_URL counts for all others.
-        credentials: keyword arguments of a boto3 session.
+        credentials: `profile`, and keyword arguments of botocore's `create_client`.
         allowed_accounts, forbidden_accounts: ids; before the first call the account is compared with them.
     """
 
@@ -78,7 +79,7 @@ class Clients:
         return found
 
     def call(self, service: str, operation: str, region: str = "", /, **params: Any) -> dict[str, Any]:
-        """Call an operation by its boto3 method name.
+        """Call an operation by the name of its method in boto3.
 
         Raises:
             Refused: AWS answered with an error.
@@ -130,18 +131,20 @@ class Clients:
         endpoint = self.endpoint(service)
         if not region:
             raise Fail("no region: set it on the aws provider (region) or in AWS_REGION")
-        import boto3  # 0.2 s: only where something is really called
-        from botocore.config import Config
+        from botocore.config import Config  # 0.2 s: only where something is really called
+        from botocore.session import Session
 
         if self._session is None:
-            self._session = boto3.session.Session(**self.credentials)
+            self._session = Session(profile=self.credentials.get("profile"))
+            self._session.register_component("data_loader", loader())
         config = Config(
             max_pool_connections=64,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             connect_timeout=5,
             parameter_validation=False,  # validate.py has named what is wrong, by its Pulumi name
         )
-        return self._session.client(service, region_name=region, endpoint_url=endpoint, config=config)
+        keys = {name: value for name, value in self.credentials.items() if name != "profile"}
+        return self._session.create_client(service, region_name=region, endpoint_url=endpoint, config=config, **keys)
 
     @property
     def account(self) -> str:

@@ -60,7 +60,7 @@ class Call:
     """One API call.
 
     Attributes:
-        operation: the method of the boto3 client.
+        operation: the method of the client, as boto3 names it.
         sends: names of properties sent under their `api`, separated by spaces; those without a value are left out.
         params: further parameters, as templates.
         whole: send all of `sends` when one of them changed (calls that put the whole again).
@@ -92,7 +92,7 @@ class Look:
     """One call that reads.
 
     Attributes:
-        operation: the method of the boto3 client.
+        operation: the method of the client, as boto3 names it.
         params: templates.
         path: JMESPath (and template) to what is looked for in the answer; None there means that it is gone.
         gives: for a further look: property or output to JMESPath in what `path` found.
@@ -150,7 +150,7 @@ class Type:
 
     Attributes:
         kind: the type token, as in a URN.
-        service: name of the boto3 client.
+        service: name of the client, as boto3 names it.
         properties: every input that is known, by wire name (`region` and `tags` are added for all).
         outputs: what only AWS knows: wire name to JMESPath in the answer of `read`, or to (JMESPath, codec).
         derived: outputs made of others: wire name to template.

@@ -26,7 +26,7 @@ _CREDENTIALS = {
     "accessKey": "aws_access_key_id",
     "secretKey": "aws_secret_access_key",
     "token": "aws_session_token",
-    "profile": "profile_name",
+    "profile": "profile",
 }
 
 

@@ -14,11 +14,18 @@ _LOCK = threading.Lock()
 
 
 @cache
-def _model(service: str) -> Any:
+def loader() -> Any:
+    """What reads botocore's models, each once; the clients use it too."""
     from botocore.loaders import create_loader
+
+    return create_loader()
+
+
+@cache
+def _model(service: str) -> Any:
     from botocore.model import ServiceModel
 
-    return ServiceModel(create_loader().load_service_model(service, "service-2"), service)
+    return ServiceModel(loader().load_service_model(service, "service-2"), service)
 
 
 @cache
@@ -32,7 +39,7 @@ def operation(service: str, method: str) -> Any:
     """The model of an operation.
 
     Args:
-        service: name of the boto3 client.
+        service: name of the client, as boto3 names it.
         method: name of the client's method.
 
     Raises:
