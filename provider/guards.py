@@ -32,7 +32,10 @@ class Guards:
         """Raise Fail where an alarm fires or does not exist: an alarm that is not there guards nothing."""
         if not self.alarms:
             return
-        found = self.aws.call("cloudwatch", "describe_alarms", quick=True, AlarmNames=list(self.alarms))
+        kinds = ["MetricAlarm", "CompositeAlarm"]  # left out, AWS answers for metric alarms only
+        found = self.aws.call(
+            "cloudwatch", "describe_alarms", quick=True, AlarmNames=list(self.alarms), AlarmTypes=kinds
+        )
         listed = [*found.get("MetricAlarms", []), *found.get("CompositeAlarms", [])]
         states = {one["AlarmName"]: (one["StateValue"], one.get("StateReason", "")) for one in listed}
         missing = [name for name in self.alarms if name not in states]

@@ -126,6 +126,7 @@ class Plugin:
         # A process that outlives one run (PULUMI_DEBUG_PROVIDERS) must not keep the last run's cancel.
         self.log = EngineLog(request.address)
         self.cancelled.clear()
+        self.orphaned.clear()
         return empty_pb2.Empty()
 
     def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802 - protocol

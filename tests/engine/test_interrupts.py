@@ -2,9 +2,10 @@
 
 import signal
 
+import psutil
 import pytest
 
-from tests.engine.engine_run import interrupt, kill_engine, when
+from tests.engine.engine_run import interrupt, kill_engine, plugins_of, when
 from tests.provider.fake_aws import TaskScript
 
 pytestmark = pytest.mark.slow
@@ -47,6 +48,48 @@ def test_a_killed_engine_in_a_shift_leaves_the_weights_put_back_and_no_process(e
     assert "locked" in locked.text
     engine.run("cancel", "--yes").ok()
     repaired(engine, stack)
+
+
+def test_a_second_interrupt_does_not_stop_the_way_back(engine, stack, shifting):
+    interrupt(shifting)
+    interrupt(shifting)
+    assert engine.finish(shifting).code != 0
+    assert stack.weights() == (100, 0)
+    repaired(engine, stack)
+
+
+def kill_everything(process):
+    """Engine, host and plugins at once, as when a machine dies: nobody can put anything back."""
+    everyone = [*plugins_of(process), psutil.Process(process.pid)]
+    for one in everyone:
+        one.suspend()
+    for one in everyone:
+        one.kill()
+    process.wait(10)
+    _, alive = psutil.wait_procs(everyone, 10)
+    assert not alive
+
+
+def test_a_shift_whose_machine_died_is_resumed_from_the_live_weights(engine, stack, shifting):
+    kill_everything(shifting)
+    assert stack.weights() == (90, 10)
+    engine.run("cancel", "--yes").ok()
+    shown = engine.preview().ok().text
+    assert "weights blue 90 / green 10 -> blue 0 / green 100" in shown
+    repaired(engine, stack)
+
+
+def test_a_shift_whose_machine_died_is_taken_back_before_another_version_is_released(engine, stack, fake, shifting):
+    kill_everything(shifting)
+    engine.run("cancel", "--yes").ok()
+    engine.spec["shift"]["bake_seconds"] = 0
+    engine.spec["release"] |= {"version": "v3", "image": "repo@sha256:v3"}
+    announced = "an interrupted shift left blue 90 / green 10: first the weights go back to blue 100 / green 0"
+    assert announced in engine.preview().ok().text
+    assert stack.weights() == (90, 10)
+    fake.scripts = [TaskScript.ends(1)]
+    assert engine.up().code == 1  # the gate of v3 fails, after the weights went back
+    assert stack.weights() == (100, 0)
 
 
 def test_twin_a_shift_that_nobody_interrupts_goes_on(engine, stack, fake):

@@ -12,6 +12,7 @@ from inspect import signature
 
 import boto3
 import pytest
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.ecs.models import EC2ContainerServiceBackend, Task, ecs_backends
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup, elbv2_backends
 from moto.moto_api import state_manager
@@ -158,6 +159,9 @@ class FakeAws:
             state, reason = fake.health.get(color, ("healthy", None))
             return FakeHealthStatus(found.instance_id, found.port, found.health_check_port, state, reason)
 
+        # moto stores and answers composite alarms, and has no call that makes one.
+        make = CloudWatchResponse.put_metric_alarm
+        self._patch.setattr(CloudWatchResponse, "put_composite_alarm", make, raising=False)
         self._patch.setattr(EC2ContainerServiceBackend, "run_task", start)
         self._patch.setattr(EC2ContainerServiceBackend, "update_service", update)
         self._patch.setattr(EC2ContainerServiceBackend, "stop_task", stop)

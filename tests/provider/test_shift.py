@@ -123,6 +123,15 @@ def test_a_firing_alarm_is_refused(plugin, live, fake):
     assert live.weights() == (100, 0)
 
 
+def test_a_firing_composite_alarm_is_refused(plugin, live, fake):
+    alarm(fake, "errors", "ALARM")
+    watch = fake.client("cloudwatch")
+    watch.put_composite_alarm(AlarmName="any", AlarmRule='ALARM("errors")')
+    watch.set_alarm_state(AlarmName="any", StateValue="ALARM", StateReason="one of them")
+    with pytest.raises(Error, match=r"alarm any \(one of them\) is firing"):
+        shift(plugin, live, alarms=["any"])
+
+
 def test_an_alarm_that_does_not_exist_guards_nothing_and_is_refused(plugin, live):
     with pytest.raises(Error, match="alarm nowhere does not exist"):
         shift(plugin, live, alarms=["nowhere"])
