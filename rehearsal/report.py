@@ -141,6 +141,7 @@ class Report:
             "",
             f"requests {found.requests}   lost {found.lost}   answered by the wrong color {found.wrong_color}",
             f"latency  p50 {found.p50} ms   p99 {found.p99} ms   worst {found.worst} ms",
+            f"rollback {self.rollback_seconds} s from the command to the last request on the version left",
             f"orders   {self.orders.expected}   missing {self.orders.missing}   wrong content {self.orders.wrong}",
             *found.examples,
             *self.orders.examples,

@@ -1,0 +1,191 @@
+"""Each step of the story must fail when what it promises is not so: with stand-ins for the engine and for AWS."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from rehearsal import ledger, verify
+from rehearsal.engine import Outcome
+from rehearsal.report import Report
+from rehearsal.story import BROKEN, UNHEALTHY, StepError, Story
+from rehearsal.weights import Change
+
+WHY = 'expand e0004 (x.py) failed: column "discount_cents" contains null values; nothing was kept'
+
+
+class Play:
+    """A stage on which everything is as it should be; tests spoil one thing."""
+
+    def __init__(self):
+        self.weights = {"blue": 0, "green": 100}
+        self.held = {"blue": "v-1", "green": "v-2"}
+        self.ran = []
+        self.outcome = Outcome(began=100.0, seconds=5.0, log=Path("log"))
+        self.release = {"previous": {"tasks": 0}}
+        self.running = True
+        self.moves = [Change(time=1.0, weights={"v-1": 100})]
+        self.left = []
+        self.during_up = lambda: None
+        stage = SimpleNamespace(
+            trees={name: Path(f"/trees/{name}") for name in ("v1", "v2", "v3", "broken-migration", "never-healthy")},
+            versions={"v1": "v-1", "v2": "v-2", "v3": "v-3"},
+            live=SimpleNamespace(
+                weights=lambda: dict(self.weights),
+                versions=lambda: dict(self.held),
+                weights_by_version=lambda: {self.held[color]: weight for color, weight in self.weights.items()},
+                leftovers=lambda: self.left,
+                wait_gone=lambda: True,
+            ),
+            engine=SimpleNamespace(up=self.up, destroy=lambda: self.outcome, outputs=lambda: {"release": self.release}),
+            generator=SimpleNamespace(running=lambda: self.running),
+            embedded=SimpleNamespace(stop=lambda: None),
+            environment={"AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+            report=Report(started=1.0, rps=1),
+            changes=lambda: list(self.moves),
+        )
+        self.story = Story(stage)
+
+    def up(self, **settings):
+        self.ran.append(settings)
+        self.during_up()
+        return self.outcome
+
+
+@pytest.fixture
+def play():
+    return Play()
+
+
+def test_a_release_asks_for_the_tree_and_keeps_the_previous_version(play):
+    assert play.story.release("v2") == "v-2 serves, blue 0 / green 100"
+    assert play.ran == [{"context": "/trees/v2", "version": "", "previous": "warm"}]
+
+
+def test_a_rollback_asks_for_the_version_by_name(play):
+    play.weights = {"blue": 100, "green": 0}
+    play.during_up = lambda: play.moves.append(Change(time=103.5, weights={"v-1": 100}))
+    assert play.story.roll_back().endswith("flip 3.5 s after the command")
+    assert play.ran == [{"version": "v-1"}]
+
+
+@pytest.mark.parametrize("weights", [{"blue": 100, "green": 0}, {"blue": 10, "green": 90}, {"blue": 0, "green": 0}])
+def test_a_release_that_does_not_have_all_the_traffic_fails(play, weights):
+    play.weights = weights
+    with pytest.raises(StepError, match="expected v-2"):
+        play.story.release("v2")
+
+
+def test_a_release_that_pulumi_fails_is_told_with_its_message(play):
+    play.outcome.code, play.outcome.errors = 255, ["boom"]
+    with pytest.raises(StepError, match="exit code 255: boom"):
+        play.story.release("v2")
+
+
+def test_a_load_that_ended_is_noticed(play):
+    play.running = False
+    with pytest.raises(StepError, match="ended by itself"):
+        play.story.release("v2")
+
+
+def test_a_failing_release_must_fail_for_its_own_reason(play):
+    play.outcome.code, play.outcome.errors = 1, [f"1 error occurred: {WHY}"]
+    assert "nothing moved: e0004" in play.story.failing(BROKEN)
+
+    play.outcome.errors = ["the disk is full"]
+    with pytest.raises(StepError, match="does not say 'e0004'"):
+        play.story.failing(BROKEN)
+    play.outcome.errors = [WHY]
+    with pytest.raises(StepError, match="does not say 'price service"):
+        play.story.failing(UNHEALTHY)
+    play.outcome.code = 0
+    with pytest.raises(StepError, match="succeeded, expected it to fail"):
+        play.story.failing(BROKEN)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda play: play.weights.update(blue=10, green=90),
+        lambda play: play.moves.append(Change(time=2.0, weights={"v-1": 100})),  # there and back
+        lambda play: play.held.update(green="v-9"),
+    ],
+)
+def test_a_failing_release_must_move_nothing(play, spoil):
+    play.outcome.code, play.outcome.errors = 1, [WHY]
+    play.during_up = lambda: spoil(play)
+    with pytest.raises(StepError, match=r"weights moved|holds v-9"):
+        play.story.failing(BROKEN)
+
+
+def test_the_idle_color_may_be_given_the_failing_version(play):
+    play.outcome.code, play.outcome.errors = 1, [WHY]
+    play.during_up = lambda: play.held.update(blue="v-broken")
+    assert play.story.failing(BROKEN)
+
+
+def test_a_contract_needs_the_old_color_gone(play):
+    play.held["green"] = "v-3"
+    assert play.story.contract()
+    play.release["previous"]["tasks"] = 2
+    with pytest.raises(StepError, match="2 tasks, expected 0"):
+        play.story.contract()
+
+
+def test_what_is_left_is_named(play):
+    assert "no process" in play.story.nothing_left()
+    play.left = ["VPC vpc-1", "role x"]
+    with pytest.raises(StepError, match="2 left in the account: VPC vpc-1, role x"):
+        play.story.nothing_left()
+
+
+@pytest.fixture
+def shop():
+    """Answers pages of `rows`, as the service does."""
+    rows = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            query = parse_qs(urlsplit(self.path).query)
+            before = int(query.get("before", ["99999"])[0])
+            page = [row for row in sorted(rows, key=lambda row: -row["id"]) if row["id"] < before][:2]
+            payload = json.dumps({"orders": page}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(payload)))
+            self.end_headers()
+            self.wfile.write(payload)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}", rows
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_every_order_is_asked_for_and_compared(shop, tmp_path):
+    url, rows = shop
+    written = [ledger.Written(number, number + 10, change=number % 3, unsure=number == 4) for number in range(7)]
+    path = tmp_path / "orders.jsonl"
+    ledger.save(path, "r", written)
+    rows += [{"id": each.id, **ledger.content("r", each.number, each.change)} for each in written]
+    rows.append({"id": 999, "reference": "an order whose answer was lost"})
+    found = verify.orders(url, path)
+    assert (found.expected, found.missing, found.wrong) == (7, 0, 0)
+
+    rows[4].update(ledger.content("r", 4, written[4].change + 1))  # unsure: the change may have come through
+    assert verify.orders(url, path).good
+    rows[5].update(ledger.content("r", 5, written[5].change + 1))  # sure: it may not
+    del rows[0]
+    found = verify.orders(url, path)
+    assert (found.expected, found.missing, found.wrong) == (7, 1, 1)
+    assert not found.good
+    assert any("not there" in example for example in found.examples)
