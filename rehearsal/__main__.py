@@ -70,7 +70,8 @@ def _play(options: argparse.Namespace, pulumi: str) -> int:
     report.seconds = time.monotonic() - began
     report.save(options.folder / "latest.json")
     print("\n" + "\n".join(report.table()))
-    print(f"\nrehearsal: {'everything held' if report.ok else 'FAILED'} in {report.seconds:.0f} s; "
+    verdict = "everything held" if report.ok else "interrupted" if code == 130 else "FAILED"
+    print(f"\nrehearsal: {verdict} in {report.seconds:.0f} s; "
           f"{_short(options.folder / 'latest.json')}", flush=True)  # fmt: skip
     return 0 if report.ok else code
 
@@ -85,6 +86,9 @@ def _run_steps(story: Story, report: Report, began: float) -> bool:
             step.ok = True
         except Exception as error:
             step.detail = f"{error}" if str(error) else type(error).__name__
+        except KeyboardInterrupt:
+            step.detail = "interrupted"
+            raise
         finally:
             step.seconds = round(time.time() - step.began, 2)
         word = "ok" if step.ok else "FAILED"

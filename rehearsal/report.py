@@ -141,9 +141,10 @@ class Report:
             "",
             f"requests {found.requests}   lost {found.lost}   answered by the wrong color {found.wrong_color}",
             f"latency  p50 {found.p50} ms   p99 {found.p99} ms   worst {found.worst} ms",
-            f"rollback {self.rollback_seconds} s from the command to the last request on the version left",
-            f"orders   {self.orders.expected}   missing {self.orders.missing}   wrong content {self.orders.wrong}",
-            *found.examples,
-            *self.orders.examples,
         ]
-        return lines
+        if self.rollback_seconds is not None:
+            lines.append(f"rollback {self.rollback_seconds} s from the command to the last request on the version left")
+        if self.orders.expected:
+            count = self.orders
+            lines.append(f"orders   {count.expected}   missing {count.missing}   wrong content {count.wrong}")
+        return [*lines, *found.examples, *self.orders.examples]
