@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import jmespath  # type: ignore[import-untyped]  # comes with botocore, without types
-
 from local.plugins.aws.blocks import Block
 from local.plugins.aws.model import Property, Tags, Type
 from local.plugins.aws.template import Scope, fill
@@ -34,6 +32,8 @@ class Answer:
 
 def search(path: str, value: Any) -> Any:
     """What a JMESPath finds."""
+    import jmespath  # type: ignore[import-untyped]  # comes with botocore, without types; not needed for a plan
+
     return jmespath.search(path, value)
 
 
