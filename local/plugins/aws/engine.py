@@ -13,6 +13,11 @@ from local.plugins.aws.values import Answer, decode, search, tag_map
 from provider.rpc.messages import Fail
 
 FIRST_PAUSE, LAST_PAUSE = 0.1, 2.0
+# AWS's ways of saying that something is about to leave what is to be deleted: an interface, a task, a rule.
+BUSY = frozenset(
+    {"DependencyViolation", "ResourceInUse", "ClusterContainsTasksException", "ClusterContainsServicesException"}
+)
+BUSY_SECONDS = 30.0
 
 
 class Incomplete(Fail):
@@ -115,17 +120,26 @@ class Engine:
             self.call(self.type.tags.add, fill(dict(self.type.tags.add.params), self.resource.scope))
 
     def delete(self) -> None:
-        """Delete; gone already is no error."""
+        """Delete; gone already is no error, and what something still uses is tried again for a while."""
         for call in self.type.delete:
-            if not self.resource.wanted(call):
-                continue
+            if self.resource.wanted(call):
+                self._end(call)
+        if self.type.deleted:
+            self._wait(self.type.deleted, gone=True)
+
+    def _end(self, call: Call) -> None:
+        end, pause = time.monotonic() + (self.resource.timeout or BUSY_SECONDS), FIRST_PAUSE
+        while True:
             try:
                 self.call(call, self.resource.params(call, ()))
             except Refused as refused:
-                if refused.code not in self.type.gone:
+                if refused.code in self.type.gone:
+                    return
+                if refused.code not in BUSY or time.monotonic() > end or self.resource.cancelled.wait(pause):
                     raise
-        if self.type.deleted:
-            self._wait(self.type.deleted, gone=True)
+                pause = min(pause * 1.6, LAST_PAUSE)
+            else:
+                return
 
     # Reading -------------------------------------------------------------------------------------------------------
 

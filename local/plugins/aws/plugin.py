@@ -161,13 +161,14 @@ class Aws(Plugin):
         return function(self.settings.clients, args)
 
     def _resource(self, type_: Type, request: Request) -> Resource:
+        tags = self._tags(request.inputs) if type_.tags else {}
         return Resource(
             type=type_,
             clients=self.settings.clients,
             inputs=request.inputs or request.old_inputs,
             state=request.state,
             old=request.old_inputs,
-            tags=self._tags(request.inputs) if type_.tags else {},
+            tags=tags if isinstance(tags, Mapping) else {},  # a preview may not know them
             old_tags=request.state.get("tagsAll") or {},
             id=request.id,
             cancelled=self.cancelled,

@@ -194,6 +194,8 @@ def test_what_is_not_known_yet_passes(planner):
     }
     _, state = planner.create(RULE, planner.checked(RULE, inputs), preview=True)
     assert state["actions"] == inputs["actions"]
+    _, state = planner.create(VPC, planner.checked(VPC, {"cidrBlock": UNKNOWN, "tags": UNKNOWN}), preview=True)
+    assert state["tagsAll"] == UNKNOWN
     task = {"family": "f", "containerDefinitions": UNKNOWN, "cpu": UNKNOWN}
     _, state = planner.create(TASK, planner.checked(TASK, task), preview=True)
     assert state["containerDefinitions"] == UNKNOWN

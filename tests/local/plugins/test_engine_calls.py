@@ -127,10 +127,24 @@ def test_a_delete_waits_for_the_end(monkeypatch):
 
 def test_a_delete_of_what_is_gone_is_no_error():
     Engine(resource(GROUP, WrittenDown(delete_target_group=GONE), {}, id="the arn")).delete()
+
+
+def test_a_delete_of_what_is_in_use_is_tried_again_for_a_while(monkeypatch):
+    monkeypatch.setattr(engine_module, "FIRST_PAUSE", 0.0)
+    busy = Refused("Delete", "ResourceInUse", "x")
+    clients = WrittenDown(delete_target_group=[busy, busy, {}])
+    Engine(resource(GROUP, clients, {}, id="the arn")).delete()
+    assert len(clients.writes) == 3
     with pytest.raises(Refused):
-        Engine(
-            resource(GROUP, WrittenDown(delete_target_group=Refused("D", "ResourceInUse", "x")), {}, id="the arn")
-        ).delete()
+        Engine(resource(GROUP, WrittenDown(delete_target_group=busy), {}, id="the arn", timeout=0.01)).delete()
+
+
+def test_a_delete_that_is_refused_for_another_reason_is_not(monkeypatch):
+    monkeypatch.setattr(engine_module, "BUSY_SECONDS", 0.0)
+    clients = WrittenDown(delete_target_group=Refused("Delete", "AccessDenied", "x"))
+    with pytest.raises(Refused):
+        Engine(resource(GROUP, clients, {}, id="the arn")).delete()
+    assert len(clients.writes) == 1
 
 
 def test_a_gateway_moves_from_one_network_to_the_other():
