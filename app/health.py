@@ -14,11 +14,13 @@ from app.store import Pool
 from migrations import rule
 from migrations.tree import Tree
 
+READY_SECONDS = 2.0  # less than the load balancer waits for a health check
+
 
 async def reason_not_ready(pool: Pool, tree: Tree) -> str | None:
     """None when ready, else one line that says why not."""
     try:
-        async with pool.connection(timeout=2.0) as connection:
+        async with pool.connection(timeout=READY_SECONDS) as connection:
             cursor = await connection.execute("SELECT revision, phase FROM schema_history")
             applied = rule.Applied.of(await cursor.fetchall())
     except psycopg.errors.UndefinedTable:
@@ -26,7 +28,7 @@ async def reason_not_ready(pool: Pool, tree: Tree) -> str | None:
     except psycopg.errors.InsufficientPrivilege as error:
         return f"database: {str(error).splitlines()[0]}; expected the release to have run `migrations roles`"
     except PoolTimeout:
-        return "database: no connection within 2 s"
+        return f"database: no connection within {READY_SECONDS:g} s"
     except psycopg.Error as error:
         return f"database: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
     return rule.reason_not_servable(tree, applied)

@@ -38,6 +38,7 @@ class Settings:
     host: str = "0.0.0.0"  # noqa: S104  a task's own network interface; the security group decides who reaches it
     port: int = 8080
     pool_size: int = 10
+    pool_timeout: int = 5  # seconds; a request that finds no free connection for so long is answered 503
     log_level: str = "INFO"
     database: Database
 
@@ -92,6 +93,7 @@ def load(environment: Mapping[str, str]) -> Settings:
         host=text(environment, "HOST", "0.0.0.0"),  # noqa: S104  see Settings.host
         port=number(environment, "PORT", 8080, 1, 65535),
         pool_size=number(environment, "POOL_SIZE", 10, 1, 200),
+        pool_timeout=number(environment, "POOL_TIMEOUT_SECONDS", 5, 1, 60),
         log_level=level,
         database=database(environment),
     )

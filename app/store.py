@@ -20,8 +20,6 @@ _COLUMNS: tuple[LiteralString, ...] = (
 )  # fmt: skip
 _SELECT: LiteralString = "SELECT " + ", ".join(_COLUMNS) + " FROM orders"  # noqa: S608  literals only
 _RETURNING: LiteralString = " RETURNING " + ", ".join(_COLUMNS)
-# A request that finds no free connection waits this long and is then answered 503: less than any client's own limit.
-POOL_TIMEOUT_SECONDS = 5.0
 Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
 
 
@@ -45,7 +43,7 @@ def open_pool(settings: Settings) -> Pool:
         kwargs={"autocommit": True},  # every operation is one statement: no transaction is ever left open
         min_size=min(2, settings.pool_size),
         max_size=settings.pool_size,
-        timeout=POOL_TIMEOUT_SECONDS,
+        timeout=settings.pool_timeout,
         open=False,
     )
 

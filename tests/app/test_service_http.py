@@ -136,7 +136,7 @@ def test_without_a_schema_it_is_alive_and_not_ready(app_trees, app_server, app_d
 
 def test_without_a_database_it_is_alive_and_not_ready(app_trees, app_server):
     gone = {**app_server.environment("nothing-here"), "DB_PORT": "1"}
-    with service(app_trees["v1"], gone, "v1") as running:
+    with service(app_trees["v1"], gone, "v1", POOL_TIMEOUT_SECONDS="1") as running:
         assert running.request("GET", "/livez")[0] == 200
         assert running.request("GET", "/readyz")[0] == 503
         status, answer, _ = running.request("GET", "/orders")
@@ -165,7 +165,7 @@ def test_a_request_in_flight_is_answered_after_sigterm(app_trees, orders_v1, app
 
 def test_logs_are_json_with_the_request_id_and_without_content(app_trees, v1_database):
     gone = {**v1_database[1], "DB_PORT": "1", "DB_PASSWORD": "hidden-one"}
-    with service(app_trees["v1"], gone, "v1", LOG_LEVEL="debug") as running:
+    with service(app_trees["v1"], gone, "v1", LOG_LEVEL="debug", POOL_TIMEOUT_SECONDS="1") as running:
         running.request("POST", "/orders", {**GOOD, "customer": "secret name"}, **{"x-request-id": "find-me"})
         running.process.terminate()
         lines = running.process.communicate(timeout=30)[0].splitlines()

@@ -29,6 +29,7 @@ def test_a_missing_setting_is_named(name, value):
         ("PORT", "\u0665"),
         ("POOL_SIZE", "0"),
         ("POOL_SIZE", "1.5"),
+        ("POOL_TIMEOUT_SECONDS", "0"),
         ("DB_PORT", "x"),
         ("DB_SSLMODE", "yes"),
         ("LOG_LEVEL", "loud"),
