@@ -195,9 +195,6 @@ def test_every_type_is_replaced(stack):
 
 def test_destroy_leaves_nothing(stack, client):
     ec2 = client("ec2")
-    for one in ec2.describe_network_interfaces()["NetworkInterfaces"]:  # moto leaves those of interface endpoints
-        if one["Status"] == "available":
-            ec2.delete_network_interface(NetworkInterfaceId=one["NetworkInterfaceId"])
     stack.operations("destroy")
     assert not [vpc for vpc in ec2.describe_vpcs()["Vpcs"] if not vpc["IsDefault"]]
     assert not client("elbv2").describe_load_balancers()["LoadBalancers"]
