@@ -23,6 +23,11 @@ _PYTHON = re.compile(r"python(3(\.\d+)?)?$")
 _PIP = re.compile(r"pip(3(\.\d+)?)?$")
 _PIECES = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|&&|\\.|.", re.DOTALL)
 _SHELL = re.compile(r"[|;<>&`()*]|\$\(")
+# A shell script that is Python too: the shell starts the interpreter beside the script with the script itself.
+_BESIDE = b"""#!/bin/sh
+'''exec' "$(dirname -- "$(realpath -- "$0")")"/'python' "$0" "$@"
+' '''
+"""
 # What the host says about reaching a package index; nothing else of its environment enters a build.
 _FROM_HOST = re.compile(r"(?i)(https?|no|all)_proxy$|(PIP|UV)_|SSL_CERT_|REQUESTS_CA_BUNDLE$|XDG_CACHE_HOME$")
 # Flags of pip that concern the container or the screen. Without a container they change nothing.
@@ -120,6 +125,8 @@ def run(command: Sequence[str], *, rootfs: Path, workdir: str, environment: Mapp
     if done.returncode:
         said = "\n".join(done.stdout.strip().splitlines()[-LAST_LINES:])
         raise RunError(f"{' '.join(command)} ended with code {done.returncode}\n{said}")
+    if arguments is not None:
+        _relocate(rootfs)
 
 
 def _installer(python: Path, arguments: Sequence[str]) -> list[str]:
@@ -131,6 +138,23 @@ def _installer(python: Path, arguments: Sequence[str]) -> list[str]:
         return [uv, "pip", "install", f"--python={python}", *options, *wanted]
     quiet = ["--disable-pip-version-check", "--no-input", "--root-user-action=ignore"]
     return [sys.executable, "-m", "pip", f"--python={python}", "install", *quiet, *wanted]
+
+
+def _relocate(rootfs: Path) -> None:
+    """Let scripts that name their interpreter by where it lay while building find the one beside them.
+
+    uv writes them so by itself in a relocatable environment; pip does not.
+    """
+    begin = f"#!{rootfs / BIN}/python".encode()
+    for script in (rootfs / BIN).iterdir():
+        if script.is_symlink() or not script.is_file():
+            continue
+        content = script.read_bytes()
+        if content.startswith(begin):
+            draft = script.with_name(f".{script.name}.draft")  # the file may be linked from a kept layer
+            draft.write_bytes(_BESIDE + content.partition(b"\n")[2])
+            draft.chmod(script.stat().st_mode)
+            draft.replace(script)
 
 
 def _inside(rootfs: Path, word: str) -> str:

@@ -60,7 +60,10 @@ def made(project, images, report=lambda _: None):
     return images.resolve("registry/demo:v")
 
 
-def test_what_is_installed_runs_from_where_the_image_lies(project, tmp_path):
+@pytest.mark.parametrize("uv", [True, False])
+def test_what_is_installed_runs_from_where_the_image_lies(project, tmp_path, monkeypatch, uv):
+    if not uv:
+        monkeypatch.setattr("local.images.run.shutil.which", lambda *_, **__: None)
     image = made(project, Images(tmp_path / "images"))
     done = subprocess.run(image.command, env=dict(image.environment), check=True, capture_output=True, text=True)
     assert done.stdout == "installed\n"
