@@ -8,6 +8,7 @@ the release have no counterpart in Terraform and are left out of it.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 Json = dict[str, Any]
 _LIMIT_SECONDS = 300
-_MIRROR: Final = Path("/opt/tf-plugins")  # where a machine image keeps providers, when it has any
+_MIRROR: Final = "TERRAFORM_PROVIDER_MIRROR"  # environment: a folder of providers, where no registry is in reach
 
 
 class PeerError(Exception):
@@ -191,8 +192,8 @@ class Peer:
         found, self.covered = configuration(resources)
         settings = {**_provider(self.environment["AWS_REGION"]), **found}
         (self.folder / "main.tf.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
-        if _MIRROR.is_dir():
-            mirror = f'provider_installation {{\n  filesystem_mirror {{\n    path = "{_MIRROR}"\n  }}\n}}\n'
+        if folder := os.environ.get(_MIRROR):
+            mirror = f'provider_installation {{\n  filesystem_mirror {{\n    path = "{folder}"\n  }}\n}}\n'
             (self.folder / "terraform.rc").write_text(mirror, encoding="utf-8")
         self._call("init", "-input=false")
         self._call("apply", "-input=false", "-auto-approve")
