@@ -127,7 +127,7 @@ def test_another_runner_is_waited_for_and_then_named(schema_trees, owner_environ
 
 
 def test_a_killed_runner_leaves_no_lock_and_nothing_half_done(own_tree, owner_environment, schema_server, schema):
-    tree = own_tree("CREATE TABLE half AS SELECT pg_sleep(60)", settings='statement_timeout = "5min"')
+    tree = own_tree("CREATE TABLE half AS SELECT 1 AS one FROM pg_sleep(60)", settings='statement_timeout = "5min"')
     runner = subprocess.Popen(
         [sys.executable, "-m", "migrations", "expand"], cwd=tree, stdout=subprocess.DEVNULL,
         env={**BASE, **owner_environment, "APP_VERSION": "v2"},
