@@ -17,7 +17,7 @@ from tools import cli
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).resolve().parents[3]
-PROGRAM = Path(__file__).parent / "program" / "__main__.py"
+PROGRAM = Path(__file__).parent / "program"
 PROJECT = f"name: conformance\nruntime: {{name: python, options: {{toolchain: pip, virtualenv: {sys.prefix}}}}}\n"
 SECONDS = 600
 # Types of which nothing changes in place.
@@ -87,8 +87,8 @@ def embedded(tmp_path_factory):
 @pytest.fixture(scope="module")
 def stack(embedded, tmp_path_factory):
     folder = tmp_path_factory.mktemp("conformance")
+    shutil.copytree(PROGRAM, folder, dirs_exist_ok=True)
     (folder / "Pulumi.yaml").write_text(PROJECT)
-    shutil.copy(PROGRAM, folder)
     made = Stack(folder, {**embedded, "PULUMI_SKIP_CONFIRMATIONS": "true", "NO_COLOR": "1"})
     made.run("stack", "init", "test")
     made.run("config", "set", "aws:region", "eu-west-1")
