@@ -16,7 +16,7 @@ from provider.plan import FULL, Color, Weights, same_shares
 from provider.rpc.messages import Change, Checked, Difference, Fail, Found, Made, Request
 from provider.rpc.values import UNKNOWN, unknown
 from provider.steps import rising, steps_to
-from provider.work import Canceled, Work
+from provider.work import TICK_SECONDS, Canceled, Work
 
 INPUTS: Final = (
     "listenerRuleArn",
@@ -33,7 +33,8 @@ INPUTS: Final = (
 )
 DEFAULTS: Final = {"steps": [10, 50, FULL], "bakeSeconds": 60, "rollback": False, "alarms": [], "timeoutSeconds": 900}
 PUT_BACK_SECONDS: Final = 9.0
-LOOK_SECONDS: Final = 1.0  # between two looks at alarms and targets during a bake
+LOOKS: Final = 12  # at alarms, targets and weights during one bake
+MOST_LOOK_SECONDS: Final = 5.0  # between two of them, however long the bake
 
 
 class TrafficShift(Handler):
@@ -159,17 +160,22 @@ class _Shift:
         return guards
 
     def _bake(self, guards: Guards, weights: Weights, step: str) -> None:
-        """Watch the step for its bake time, a look each second, and at least one look."""
+        """Watch the step for its bake time: a look at once, one at the end, and some between."""
         bake, begun = float(self.inputs["bakeSeconds"]), time.monotonic()
+        between = min(MOST_LOOK_SECONDS, max(TICK_SECONDS, bake / LOOKS))
         while True:
             guards.alarms_quiet()
             guards.target_healthy()
             guards.weights_ours(weights)
-            left = bake - (time.monotonic() - begun)
-            if left <= 0:
+            now = time.monotonic()
+            if now >= begun + bake:
                 return
-            self.work.tick(f"{step}, {show(weights)}: watching for another {left:.0f} s")
-            self.work.cancelled.wait(min(LOOK_SECONDS, left))
+            self._wait_until(min(now + between, begun + bake), begun + bake, f"{step}, {show(weights)}")
+
+    def _wait_until(self, moment: float, end: float, doing: str) -> None:
+        while (left := moment - time.monotonic()) > 0:
+            self.work.tick(f"{doing}: watching for another {end - time.monotonic():.0f} s")
+            self.work.cancelled.wait(min(TICK_SECONDS, left))
             self.work.check()
 
     def _put_back(self, start: Weights, set_last: Weights, error: Exception) -> str:

@@ -87,7 +87,14 @@ class Engine:
     spec: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        stack = self.on
+        self.pulumi = str(cli.path())
+        self.spec = self._inputs(self.on)
+        (self.folder / "state").mkdir()
+        (self.folder / "Pulumi.yaml").write_text(PROJECT)
+        (self.folder / "__main__.py").write_text(PROGRAM)
+        self.run("stack", "init", "test").ok()
+
+    def _inputs(self, stack):
         common = {"cluster": stack.name, "services": stack.services}
         place = {
             "cluster": stack.name,
@@ -97,8 +104,7 @@ class Engine:
             "security_groups": [stack.security],
             "timeout_seconds": 60,
         }
-        self.pulumi = str(cli.path())
-        self.spec = {
+        return {
             "endpoint": stack.fake.endpoint,
             "edges": True,
             "release": {
@@ -127,10 +133,6 @@ class Engine:
                 "timeout_seconds": 90,
             },
         }
-        (self.folder / "state").mkdir()
-        (self.folder / "Pulumi.yaml").write_text(PROJECT)
-        (self.folder / "__main__.py").write_text(PROGRAM)
-        self.run("stack", "init", "test").ok()
 
     @property
     def environment(self):
@@ -142,6 +144,7 @@ class Engine:
             "PULUMI_CONFIG_PASSPHRASE": "",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
             "PYTHONPATH": str(ROOT),
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",

@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from tests.engine.engine_run import interrupt, kill_engine, plugins_of, when
-from tests.provider.fake_aws import TaskScript
+from tests.provider.task_script import TaskScript
 
 pytestmark = pytest.mark.slow
 SECONDS = 60

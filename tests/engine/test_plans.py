@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.provider.fake_aws import TaskScript
+from tests.provider.task_script import TaskScript
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,6 @@ was seen running", and to know which calls were made.
 import contextlib
 import datetime
 import threading
-from dataclasses import dataclass, field
 from inspect import signature
 
 import boto3
@@ -18,6 +17,8 @@ from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup, e
 from moto.moto_api import state_manager
 from moto.server import ThreadedMotoServer
 
+from tests.provider.task_script import TaskScript
+
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
 COLORS = ("blue", "green")
@@ -26,24 +27,6 @@ TICK_SECONDS = 0.02
 
 def now():
     return datetime.datetime.now(datetime.UTC)
-
-
-@dataclass
-class TaskScript:
-    """What a task does. It runs until `release` is set (set from the start), then stops with the exit code."""
-
-    exit_code: int | None = 0
-    lines: tuple[str, ...] = ()
-    stop_code: str = "EssentialContainerExited"
-    reason: str = "Essential container in task exited"
-    container_reason: str | None = None
-    release: threading.Event = field(default_factory=threading.Event)
-
-    @classmethod
-    def ends(cls, exit_code=0, *lines, **more):
-        script = cls(exit_code=exit_code, lines=lines, **more)
-        script.release.set()
-        return script
 
 
 class FakeAws:
@@ -74,7 +57,8 @@ class FakeAws:
         self._server.start()
         self.endpoint = "http://{}:{}".format(*self._server.get_host_and_port())
         state_manager.set_transition("ecs::task", {"progression": "manual", "times": 10**9})
-        self._wrap()
+        self._wrap_others()
+        self._wrap_ecs()
         self._agent.start()
         return self
 
@@ -115,10 +99,8 @@ class FakeAws:
         if left > 0:
             raise RuntimeError(f"{name} fails as the test asked")
 
-    def _wrap(self):
+    def _wrap_ecs(self):
         fake = self
-        for kind, name in ((ELBv2Backend, "modify_rule"), (EC2ContainerServiceBackend, "stop_task")):
-            self._patch.setattr(kind, name, self._watched(getattr(kind, name), name))
         run_task, update_service = EC2ContainerServiceBackend.run_task, EC2ContainerServiceBackend.update_service
 
         def start(backend, *args, **more):
@@ -151,7 +133,13 @@ class FakeAws:
                 fake._end(task, 143, "UserInitiated", reason)
                 return task
 
-        health_for = FakeTargetGroup.health_for
+        self._patch.setattr(EC2ContainerServiceBackend, "run_task", start)
+        self._patch.setattr(EC2ContainerServiceBackend, "update_service", update)
+        self._patch.setattr(EC2ContainerServiceBackend, "stop_task", stop)
+
+    def _wrap_others(self):
+        fake, health_for = self, FakeTargetGroup.health_for
+        self._patch.setattr(ELBv2Backend, "modify_rule", self._watched(ELBv2Backend.modify_rule, "modify_rule"))
 
         def health(group, target, ec2_backend):
             found = health_for(group, target, ec2_backend)
@@ -162,9 +150,6 @@ class FakeAws:
         # moto stores and answers composite alarms, and has no call that makes one.
         make = CloudWatchResponse.put_metric_alarm
         self._patch.setattr(CloudWatchResponse, "put_composite_alarm", make, raising=False)
-        self._patch.setattr(EC2ContainerServiceBackend, "run_task", start)
-        self._patch.setattr(EC2ContainerServiceBackend, "update_service", update)
-        self._patch.setattr(EC2ContainerServiceBackend, "stop_task", stop)
         self._patch.setattr(FakeTargetGroup, "health_for", health)
 
     def _watched(self, method, name):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.provider.fake_aws import TaskScript
 from tests.provider.plugin_process import Error
+from tests.provider.task_script import TaskScript
 
 pytestmark = pytest.mark.slow
 
