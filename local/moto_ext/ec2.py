@@ -110,6 +110,30 @@ def nat_gateway_interfaces() -> None:
     NatGatewayBackend.delete_nat_gateway = delete_nat_gateway
 
 
+def gateway_endpoints() -> None:
+    """moto adds and removes the route of a gateway endpoint only on creation, so that deleting the endpoint looks for
+    routes that are not there; and it can't delete one made without a type, which AWS takes for a gateway."""
+    create, modify = VPCBackend.create_vpc_endpoint, VPCBackend.modify_vpc_endpoint
+
+    def create_vpc_endpoint(backend: Any, *args: Any, **kwargs: Any) -> Any:
+        endpoint = create(backend, *args, **kwargs)
+        endpoint.vpc_endpoint_type = endpoint.vpc_endpoint_type or "Gateway"
+        return endpoint
+
+    def modify_vpc_endpoint(backend: Any, vpc_id: str, *args: Any, **kwargs: Any) -> None:
+        endpoint = backend.describe_vpc_endpoints(vpc_end_point_ids=[vpc_id])[0]
+        before, prefixes = set(endpoint.route_table_ids or ()), endpoint.destination_prefix_list_id
+        modify(backend, vpc_id, *args, **kwargs)
+        after = set(endpoint.route_table_ids or ()) if prefixes else before
+        for table in sorted(after - before):
+            backend.create_route(table, None, gateway_id=vpc_id, destination_prefix_list_id=prefixes)
+        for table in sorted(before - after):
+            backend.delete_route(table, prefixes)
+
+    VPCBackend.create_vpc_endpoint = create_vpc_endpoint
+    VPCBackend.modify_vpc_endpoint = modify_vpc_endpoint
+
+
 def _users_of_group(backend: Any, group_id: str) -> Iterator[str]:
     """What keeps a security group from being deleted."""
     for groups in backend.groups.values():
@@ -150,5 +174,11 @@ def _users_of_subnet(backend: Any, subnet_id: str) -> Iterator[str]:
 
 
 PATCHES = (
-    *(rule_descriptions, group_in_use, subnet_in_use, gateway_attached, duplicate_routes, nat_gateway_interfaces),
+    rule_descriptions,
+    group_in_use,
+    subnet_in_use,
+    gateway_attached,
+    duplicate_routes,
+    nat_gateway_interfaces,
+    gateway_endpoints,
 )

@@ -109,4 +109,24 @@ def subnet_group_zones() -> None:
     RDSBackend.create_subnet_group = create_subnet_group
 
 
-PATCHES = (resource_ids, parameter_sources, reset_parameters, serverless_scaling, groups_in_use, subnet_group_zones)
+def subnet_group_changes() -> None:
+    """moto loses a subnet group that is modified."""
+    original = RDSBackend.modify_db_subnet_group
+
+    def modify_db_subnet_group(backend: Any, *args: Any, **kwargs: Any) -> Any:
+        group = original(backend, *args, **kwargs)
+        backend.subnet_groups[group.name] = group
+        return group
+
+    RDSBackend.modify_db_subnet_group = modify_db_subnet_group
+
+
+PATCHES = (
+    resource_ids,
+    parameter_sources,
+    reset_parameters,
+    serverless_scaling,
+    groups_in_use,
+    subnet_group_zones,
+    subnet_group_changes,
+)
