@@ -130,7 +130,12 @@ class Places:
         """The folder of the distribution's programs; a copy where the user can't reach the original."""
         if reachable(distribution.root / "bin", user):
             return distribution.root / "bin"
-        copy = self._elsewhere() / distribution.root.name
+        package = distribution.root.parent
+        copy = self._elsewhere() / package.name / distribution.root.name
+        # The programs look for the libraries that the wheel brings beside its package, by a relative path.
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, self._elsewhere() / libraries.name, dirs_exist_ok=True)
         if not copy.exists():
             shutil.copytree(distribution.root, copy, ignore=shutil.ignore_patterns("include", "*.a", "pgxs"))
         return copy / "bin"
