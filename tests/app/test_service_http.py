@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.trees_on_disk import service
 
+pytestmark = pytest.mark.slow
+
 GOOD = {"reference": "a-1", "customer": "Ada", "amount": "12.34", "currency": "EUR"}
 
 

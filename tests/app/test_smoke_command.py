@@ -12,6 +12,8 @@ import pytest
 
 from tests.support.trees_on_disk import BASE
 
+pytestmark = pytest.mark.slow
+
 
 def run_smoke(tree, url, version, **extra):
     return subprocess.run(

@@ -5,6 +5,8 @@ import pytest
 
 from tests.support.trees_on_disk import migrate, result_of
 
+pytestmark = pytest.mark.slow
+
 
 def history(server, name):
     with server.connect(name) as connection:

@@ -18,6 +18,8 @@ from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 from tools import standin
 from tools.project import VENV
 
+pytestmark = pytest.mark.slow
+
 
 class Host:
     """A running host of its own."""

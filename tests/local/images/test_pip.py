@@ -12,6 +12,8 @@ from local.images.dockerfile import DockerfileError
 from local.images.recipe import read
 from local.images.store import Images
 
+pytestmark = pytest.mark.slow
+
 DOCKERFILE = """\
 FROM python:3.12-slim
 WORKDIR /srv

@@ -7,6 +7,8 @@ import pytest
 
 from tests.local.plugins.plugin_cache import PluginError, cached_plugin
 
+pytestmark = pytest.mark.slow
+
 VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"
 GROUP = "aws:lb/targetGroup:TargetGroup"
