@@ -21,7 +21,7 @@ KEPT = 50_000
 EPOCH = datetime(1970, 1, 1)  # without a zone, as moto keeps times, in UTC
 
 
-class Datum(MetricAggregatedDatum):  # type: ignore[misc]
+class Datum(MetricAggregatedDatum):  # type: ignore[misc]  # moto has no types
     """Several values of one metric at one time. Keeps how often each value occurred, for percentiles."""
 
     samples: Mapping[float, float]
