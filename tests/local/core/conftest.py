@@ -16,6 +16,7 @@ import pytest
 from botocore.config import Config
 
 from local.folder import PROJECT, Folder
+from tests.support.embedded_rds import Rds
 
 COMMAND_SECONDS = 90
 
@@ -105,3 +106,17 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
     yield one
     done = one.run("stop")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def rds(embedded):
+    return Rds(embedded)
+
+
+@pytest.fixture(scope="module")
+def database(rds):
+    """One that is available, for tests that leave it so."""
+    rds.create("shared")
+    rds.available("shared")
+    yield "shared"
+    rds.delete("shared")

@@ -1,79 +1,12 @@
 """RDS through its public door: boto3 over HTTP, and a real PostgreSQL behind the endpoint that is answered."""
 
-import json
-
-import psutil
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
-from local import lifecycle
-from local.folder import LocalError
+from tests.support.embedded_rds import scalar
 
 pytestmark = pytest.mark.slow
-
-
-class Rds:
-    """Databases of one embedded AWS."""
-
-    def __init__(self, embedded):
-        self.embedded = embedded
-        self.api = embedded.client("rds")
-        self.secrets = embedded.client("secretsmanager")
-        self.endpoint = embedded.control["endpoint"]
-
-    def create(self, identifier, **more):
-        settings = {
-            "Engine": "postgres",
-            "DBInstanceClass": "db.t4g.micro",
-            "AllocatedStorage": 20,
-            "MasterUsername": "owner",
-            "ManageMasterUserPassword": True,
-            "DBName": "app",
-        }
-        return self.api.create_db_instance(DBInstanceIdentifier=identifier, **{**settings, **more})["DBInstance"]
-
-    def describe(self, identifier):
-        return self.api.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
-
-    def available(self, identifier):
-        return self.embedded.database(identifier)
-
-    def secret(self, identifier):
-        arn = self.describe(identifier)["MasterUserSecret"]["SecretArn"]
-        return json.loads(self.secrets.get_secret_value(SecretId=arn)["SecretString"])
-
-    def connect(self, identifier, **login):
-        endpoint = self.describe(identifier)["Endpoint"]
-        login = login or {"user": self.secret(identifier)["username"], "password": self.secret(identifier)["password"]}
-        return psycopg.connect(
-            host=endpoint["Address"], port=endpoint["Port"], dbname="app", autocommit=True, connect_timeout=5, **login
-        )
-
-    def delete(self, identifier):
-        self.api.delete_db_instance(DBInstanceIdentifier=identifier, SkipFinalSnapshot=True)
-        self.embedded.database(identifier, "deleted")
-
-    def fault(self, **wanted):
-        return lifecycle.ask(self.endpoint, "POST", "databases", wanted)["done"]
-
-
-@pytest.fixture(scope="module")
-def rds(embedded):
-    return Rds(embedded)
-
-
-@pytest.fixture(scope="module")
-def database(rds):
-    """One that is available, for tests that leave it so."""
-    rds.create("shared")
-    rds.available("shared")
-    yield "shared"
-    rds.delete("shared")
-
-
-def scalar(connection, sql):
-    return connection.execute(sql).fetchone()[0]
 
 
 def test_it_is_created_used_and_deleted(rds):
@@ -269,77 +202,5 @@ def test_what_is_not_there_is_refused_and_not_pretended(rds):
         rds.api.create_db_cluster(DBClusterIdentifier="c", Engine="aurora-postgresql")
 
 
-def test_a_lock_is_held_for_as_long_as_asked(rds, database, until):
-    with rds.connect(database) as connection:
-        connection.execute("CREATE TABLE locked AS SELECT 1 AS n")
-        assert "locked of app is locked for 30 s" in rds.fault(
-            identifier=database, kind="lock", table="locked", seconds=30
-        )
-        connection.execute("SET lock_timeout = '50ms'")
-        with pytest.raises(psycopg.errors.LockNotAvailable):
-            connection.execute("SELECT n FROM locked")
-        rds.fault(identifier=database, kind="restart")  # the next test must not wait for the lock
-        until(lambda: broken(connection))
-    until(lambda: reachable(rds, database))
-    with pytest.raises(LocalError, match="no database has a table nothing"):
-        rds.fault(identifier=database, kind="lock", table="nothing", seconds=1)
-
-
-@pytest.mark.parametrize("kind", ["restart", "crash"])
-def test_a_restart_cuts_connections_and_keeps_what_was_committed(rds, database, until, kind):
-    with rds.connect(database) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS survivor (cause text)")
-        connection.execute("INSERT INTO survivor VALUES (%s)", [kind])
-        rds.fault(identifier=database, kind=kind)
-        until(lambda: broken(connection))
-    until(lambda: reachable(rds, database))
-    with rds.connect(database) as connection:
-        assert connection.execute("SELECT 1 FROM survivor WHERE cause = %s", [kind]).fetchone()
-    assert rds.describe(database)["DBInstanceStatus"] == "available"
-
-
-def test_a_pause_stops_the_server_and_ends(rds, database):
-    with rds.connect(database) as connection:
-        backend = psutil.Process(scalar(connection, "SELECT pg_backend_pid()"))
-        rds.fault(identifier=database, kind="pause", seconds=3)
-        assert {backend.status(), backend.parent().status()} == {psutil.STATUS_STOPPED}
-        assert scalar(connection, "SELECT 1") == 1  # answered when it goes on
-
-
-def test_a_slow_server_still_answers(rds, database):
-    with rds.connect(database) as connection:
-        told = rds.fault(identifier=database, kind="slow", seconds=1, percent=80)
-        assert told == "shared stands still 80 % of the time for 1 s"
-        assert scalar(connection, "SELECT 1") == 1
-
-
-def test_faults_that_make_no_sense_are_refused(rds, database):
-    for wanted, message in (
-        ({"identifier": "unknown", "kind": "pause"}, "no database 'unknown'; there is shared"),
-        ({"identifier": database, "kind": "burn"}, "the kind is one of"),
-        ({"identifier": database, "kind": "lock"}, "needs the name of a table"),
-        ({"identifier": database, "kind": "pause", "seconds": -1}, "seconds is more than 0"),
-        ({"identifier": database, "kind": "slow", "percent": "much"}, "percent is a number"),
-    ):
-        with pytest.raises(LocalError, match=message):
-            rds.fault(**wanted)
-
-
 def names(rds):
     return [one["DBInstanceIdentifier"] for one in rds.api.describe_db_instances()["DBInstances"]]
-
-
-def broken(connection):
-    try:
-        connection.execute("SELECT 1")
-    except psycopg.OperationalError:
-        return True
-    return False
-
-
-def reachable(rds, identifier):
-    try:
-        rds.connect(identifier).close()
-    except psycopg.OperationalError:
-        return False
-    return True

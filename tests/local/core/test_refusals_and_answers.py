@@ -162,14 +162,27 @@ def test_policies_of_aws_are_known_by_name(embedded):
     iam.delete_role(RoleName="runs")
 
 
-def test_a_role_of_a_service_is_not_for_everybody(embedded):
-    iam = embedded.client("iam")
-    trust = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    iam.create_role(
-        RoleName="of-ecs", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    )
-    embedded.client("sts").assume_role(RoleArn="arn:aws:iam::123456789012:role/of-ecs", RoleSessionName="me")
-    iam.delete_role(RoleName="of-ecs")
+@pytest.mark.parametrize(
+    ("trusted", "permitted"),
+    [
+        ({"Service": "ecs-tasks.amazonaws.com"}, False),
+        ({"AWS": "arn:aws:iam::123456789012:user/other"}, False),
+        ({"AWS": ["arn:aws:iam::123456789012:user/me", "arn:aws:iam::123456789012:user/other"]}, True),
+        ({"AWS": "*"}, True),
+    ],
+)
+def test_a_role_is_for_those_it_trusts_and_not_for_everybody(monkeypatch, trusted, permitted):
+    """Asked of moto's own check: it decides only once a program has turned on its authorization."""
+    from moto.iam.access_control import IAMPolicy, IAMPolicyStatement, PermissionResult
+
+    from local.moto_ext import iam
+
+    monkeypatch.setattr(IAMPolicyStatement, "_check_principal", None)  # put back at the end
+    iam.service_principals()
+    statement = {"Effect": "Allow", "Principal": trusted, "Action": "sts:AssumeRole"}
+    trust = IAMPolicy(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    result = trust.is_action_permitted("sts:AssumeRole", "*", "arn:aws:iam::123456789012:user/me")
+    assert (result == PermissionResult.PERMITTED) is permitted
 
 
 def test_a_secret_without_a_function_does_not_rotate(embedded):
