@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".local"  # everything made here; never in version control
 VENV = STATE / "venv"
 LOG = STATE / "log"
+LOCAL = "local"  # the stack of the embedded AWS; every other one is in an AWS account
 PULUMI_VERSION = "3.274.1"
 PYTHON_VERSIONS = ((3, 11), (3, 15))  # at least, below; the same as requires-python in pyproject.toml
 

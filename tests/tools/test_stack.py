@@ -35,7 +35,10 @@ def test_a_stack_without_settings_is_named_with_those_that_have_them(project, na
 
 PULUMI = """#!/bin/sh
 echo "$PWD $PULUMI_HOME|$*" >> "$CALLS"
-case "$1" in stack) exit ${SELECT:-0} ;; esac
+case "$1" in
+    stack) printf '%s' "${SAYS:-}" >&2; exit ${SELECT:-0} ;;
+    config) echo "error: incorrect passphrase" >&2; exit 1 ;;
+esac
 exit 3
 """
 
@@ -89,10 +92,24 @@ def test_a_preview_asks_nothing_so_it_gets_no_yes(project):
 
 
 def test_nothing_runs_on_a_stack_that_can_not_be_selected(project):
-    code, calls, errors = run(project, "up", "dev", SELECT="255", PULUMI_HOME="")
+    code, calls, errors = run(project, "up", "dev", SELECT="255", SAYS="error: no backend", PULUMI_HOME="")
     assert code == 1
     assert len(calls) == 1
-    assert "stack select --create dev --non-interactive` failed with exit code 255" in errors
+    assert errors == "tools: `pulumi stack select --create dev` failed with exit code 255: error: no backend\n"
+
+
+def test_what_pulumi_says_of_a_stack_that_was_selected_is_shown(project):
+    _, _, errors = run(project, "up", "dev", SAYS="warning: something\n", PULUMI_HOME="")
+    assert errors == "warning: something\n"
+
+
+def test_nothing_runs_with_a_passphrase_that_does_not_open_the_settings(project):
+    (project / "Pulumi.dev.yaml").write_text("encryptionsalt: v1:x\n")
+    code, calls, errors = run(project, "up", "dev", PULUMI_HOME="", PULUMI_CONFIG_PASSPHRASE="wrong")
+    assert code == 1
+    assert [call.split("|")[1].split()[0] for call in calls] == ["stack", "config"]
+    assert errors.startswith("tools: PULUMI_CONFIG_PASSPHRASE is set and is not the passphrase of Pulumi.dev.yaml ")
+    assert (project / "Pulumi.dev.yaml").read_text() == "encryptionsalt: v1:x\n"
 
 
 def test_an_unknown_stack_reaches_nothing(project):
