@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rehearsal import interrupts
+from rehearsal import interrupts, lines
 from rehearsal.report import Report, Step
 from rehearsal.stage import Stage, StageError, only_one
 from rehearsal.story import Story
@@ -54,7 +54,7 @@ def _play(options: argparse.Namespace, pulumi: str) -> int:
     report = Report(started=time.time(), rps=options.rps)
 
     def show(line: str) -> None:
-        print(f"{'':11}{line[:180]}", flush=True)
+        _print(line)
 
     stage = Stage(folder=options.folder, stack=options.stack, rps=options.rps, pulumi=pulumi, show=show, report=report)
     story = Story(stage)
@@ -69,7 +69,7 @@ def _play(options: argparse.Namespace, pulumi: str) -> int:
         _finish(stage, story, report)
     report.seconds = time.monotonic() - began
     report.save(options.folder / "latest.json")
-    print("\n" + "\n".join(report.table()))
+    print("\n" + "\n".join(report.table(lines.width())))
     verdict = "everything held" if report.ok else "interrupted" if code == 130 else "FAILED"
     print(f"\nrehearsal: {verdict} in {report.seconds:.0f} s; "
           f"{_short(options.folder / 'latest.json')}", flush=True)  # fmt: skip
@@ -92,7 +92,7 @@ def _run_steps(story: Story, report: Report, began: float) -> bool:
         finally:
             step.seconds = round(time.time() - step.began, 2)
         word = "ok" if step.ok else "FAILED"
-        print(f"{'':11}{word} in {step.seconds:.1f} s: {step.detail}", flush=True)
+        _print(f"{word} in {step.seconds:.1f} s: {step.detail}")
         if not step.ok:
             return False
     return True
@@ -108,6 +108,10 @@ def _finish(stage: Stage, story: Story, report: Report) -> None:
     except Exception as error:
         print(f"rehearsal: while stopping: {error}", flush=True)
         report.complete = False
+
+
+def _print(text: str) -> None:
+    print("\n".join(lines.fold(f"{'':11}", text, lines.width())), flush=True)
 
 
 def _short(path: Path) -> str:

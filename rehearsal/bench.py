@@ -69,7 +69,7 @@ def _measure(rps: float, pulumi: str, *, check: bool) -> Figures:
     figures.update(_check() if check else {"check_seconds": None, "check_reason": "left out by --no-check"})
     found = Report(started=time.time(), rps=rps)
     stage = Stage(
-        folder=FOLDER, stack="local", rps=rps, pulumi=pulumi, report=found, show=lambda line: say(f"    {line[:150]}")
+        folder=FOLDER, stack="local", rps=rps, pulumi=pulumi, report=found, show=lambda line: say(f"    {line}")
     )
     story = Story(stage)
     try:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from rehearsal import interrupts, leftover
+from rehearsal import interrupts, leftover, lines
 
 Show = Callable[[str], None]
 _TICK_SECONDS = 5.0
@@ -114,11 +114,15 @@ class Engine:
         """`pulumi destroy`."""
         return self.run("destroy", ["--skip-preview", "--yes"])
 
-    def run(self, operation: str, arguments: Sequence[str]) -> Outcome:
-        """One operation to its end, with progress. A KeyboardInterrupt interrupts the CLI, waits and goes on up."""
+    def run(self, operation: str, arguments: Sequence[str], *, events: bool = True) -> Outcome:
+        """One operation to its end, with progress. A KeyboardInterrupt interrupts the CLI, waits and goes on up.
+
+        Without `events` the log is the text that a person would see, and there is no progress.
+        """
         self._count += 1
-        log = self.logs / f"{self._count:02d}-{operation}.jsonl"
-        command = [self.pulumi, operation, *arguments, "--json", "--non-interactive", "--stack", self.stack]
+        log = self.logs / f"{self._count:02d}-{operation}.{'jsonl' if events else 'txt'}"
+        how = ["--json"] if events else ["--color=never"]
+        command = [self.pulumi, operation, *arguments, *how, "--non-interactive", "--stack", self.stack]
         command += ["--config-file", str(self.config)]
         outcome = Outcome(began=time.time(), log=log)
         follow = _Follow(outcome, self.show)
@@ -216,13 +220,14 @@ class _Follow:
         self.outcome.spans[f"{name} {kind}"] = round(seconds, 3)
         if _OURS in kind:
             self.outcome.outputs[name] = dict((metadata.get("new") or {}).get("outputs") or {})
-        # Components end when their last child does, and a refresh is asked for by the provider itself: neither is news.
+        # Components end when their last child does, the provider's own resources tell how they go, and a refresh is
+        # asked for by the provider itself: none is news.
         if (
             seconds >= _LONG_SECONDS
             and metadata.get("op") != "refresh"
-            and not kind.startswith(("bluegreen:infra", "pulumi:"))
+            and not kind.startswith(("bluegreen:", "pulumi:"))
         ):
-            self.show(f"{kind.rsplit(':', 1)[-1]} {name}: {metadata.get('op')} in {seconds:.1f} s")
+            self._tell(f"{kind.rsplit(':', 1)[-1]} {name}: {metadata.get('op')} in {seconds:.1f} s")
 
     def _diagnostic(self, found: dict[str, Any]) -> None:
         message = str(found.get("message", "")).strip()
@@ -235,12 +240,16 @@ class _Follow:
                 self.outcome.errors.append(text)
         elif found.get("ephemeral"):
             if time.monotonic() - self.ticked >= _TICK_SECONDS:
-                self.ticked = time.monotonic()
-                self.show(f"... {message}")
+                self._tell(f"... {message}")
         elif (_OURS in str(found.get("urn", "")) or severity == "warning") and '{"result"' not in message:
-            self.show(message)
+            self._tell(message)
+
+    def _tell(self, message: str) -> None:
+        if text := lines.progress(message):
+            self.ticked = time.monotonic()  # what goes on without a word is told every few seconds
+            self.show(text)
 
 
 def _last(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no message"
+    found = [line.strip() for line in text.splitlines() if line.strip()]
+    return found[-1] if found else "no message"

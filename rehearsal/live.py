@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+import psycopg
 
 from infra import naming
 from infra.naming import COLORS, Color
@@ -97,53 +97,28 @@ class Live:
         answered = [call for call in report["calls"] if call["status"] < 300]
         return [(call["time"] - call["seconds"], call["time"]) for call in answered], int(report["last"])
 
-    def leftovers(self) -> list[str]:
-        """What of the stack is still in the account, by name."""
-        return sorted({*self._release_leftovers(), *self._platform_leftovers(), *self._network_leftovers()})
+    def database(self) -> Mapping[str, Any]:
+        """The stack's database instance, as RDS describes it."""
+        found = self.client("rds").describe_db_instances(DBInstanceIdentifier=self.prefix)["DBInstances"]
+        return dict(found[0])
 
-    def _release_leftovers(self) -> Iterator[str]:
-        ecs, elb = self.client("ecs"), self.client("elbv2")
-        for cluster in ecs.describe_clusters(clusters=[self.prefix])["clusters"]:
-            if cluster["status"] == "ACTIVE":
-                yield f"cluster {cluster['clusterName']}"
-                yield from (f"task {arn}" for arn in ecs.list_tasks(cluster=self.prefix)["taskArns"])
-                yield from (f"service {arn}" for arn in ecs.list_services(cluster=self.prefix)["serviceArns"])
-        yield from (
-            f"load balancer {each['LoadBalancerName']}" for each in elb.describe_load_balancers()["LoadBalancers"]
-        )
-        yield from (f"target group {each['TargetGroupName']}" for each in elb.describe_target_groups()["TargetGroups"])
-        for definition in ecs.list_task_definitions(status="ACTIVE")["taskDefinitionArns"]:
-            yield f"task definition {definition.rsplit('/', 1)[-1]}"
-
-    def _platform_leftovers(self) -> Iterator[str]:
-        databases = self.client("rds").describe_db_instances()["DBInstances"]
-        yield from (f"database {each['DBInstanceIdentifier']}" for each in databases)
-        repositories = self.client("ecr").describe_repositories()["repositories"]
-        yield from (f"repository {each['repositoryName']}" for each in repositories)
-        secrets = self.client("secretsmanager").list_secrets()["SecretList"]
-        yield from (f"secret {each['Name']}" for each in secrets if "DeletedDate" not in each)
-        groups = self.client("logs").describe_log_groups()["logGroups"]
-        yield from (f"log group {each['logGroupName']}" for each in groups)
-        roles = self.client("iam").list_roles()["Roles"]
-        yield from (f"role {each['RoleName']}" for each in roles if each["RoleName"].startswith(self.prefix))
-
-    def _network_leftovers(self) -> Iterator[str]:
-        ec2 = self.client("ec2")
-        vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["false"]}])["Vpcs"]
-        yield from (f"VPC {each['VpcId']}" for each in vpcs)
-        yield from (f"address {each['PublicIp']}" for each in ec2.describe_addresses()["Addresses"])
-        gateways = ec2.describe_nat_gateways()["NatGateways"]
-        yield from (f"NAT gateway {each['NatGatewayId']}" for each in gateways if each["State"] != "deleted")
-
-    def wait_gone(self) -> bool:
-        """True when nothing answers at the endpoint any more."""
-        try:
-            self.client("sts").get_caller_identity()
-        except ClientError:
-            return False
-        except Exception:  # refused, reset: whatever the client makes of a closed port
-            return True
-        return False
+    def columns(self, table: str) -> set[str]:
+        """The columns that a table has now: asked of the database itself, as its owner."""
+        instance = self.database()
+        secret = self.client("secretsmanager").get_secret_value(SecretId=instance["MasterUserSecret"]["SecretArn"])
+        login = json.loads(secret["SecretString"])
+        with psycopg.connect(
+            host=instance["Endpoint"]["Address"],
+            port=instance["Endpoint"]["Port"],
+            dbname=instance["DBName"],
+            user=login["username"],
+            password=login["password"],
+            connect_timeout=10,
+        ) as connection:
+            rows = connection.execute(
+                "SELECT column_name FROM information_schema.columns WHERE table_name = %s", (table,)
+            ).fetchall()
+        return {str(row[0]) for row in rows}
 
 
 def _forward(rule: Mapping[str, Any]) -> list[Mapping[str, Any]]:

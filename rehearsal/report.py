@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rehearsal import lines
 from rehearsal.records import Record, percentile
 from rehearsal.verify import Orders
 from rehearsal.weights import Change, Timeline, wrong
@@ -129,22 +130,27 @@ class Report:
         aside.write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
         aside.replace(path)
 
-    def table(self) -> list[str]:
-        """The lines shown at the end."""
-        width = max((len(step.name) for step in self.steps), default=0)
-        lines = [
-            f"{'ok' if step.ok else 'FAILED':6}  {step.name:{width}}  {step.seconds:6.1f} s  {step.detail}"
-            for step in self.steps
+    def table(self, columns: int = 120) -> list[str]:
+        """The lines shown at the end, none longer than `columns` where words allow it."""
+        width = max((len(step.name) for step in self.steps), default=4)
+        shown = [f"{'':8}{'step':{width}}  seconds"]
+        for step in self.steps:
+            first = f"{'ok' if step.ok else 'FAILED':6}  {step.name:{width}}  {step.seconds:7.1f}  "
+            shown += lines.fold(first, step.detail, columns)
+        shown += [f"{'':8}{'in all':{width}}  {self.seconds:7.1f}", "", *self._totals()]
+        examples = [*self.traffic.examples, *self.orders.examples]
+        return [*shown, *(line for example in examples for line in lines.fold("  ", example, columns))]
+
+    def _totals(self) -> list[str]:
+        found, count = self.traffic, self.orders
+        shown = [
+            f"requests  {found.requests}, lost {found.lost}, answered by the wrong color {found.wrong_color}",
+            f"latency   p50 {found.p50} ms, p99 {found.p99} ms, worst {found.worst} ms",
         ]
-        found = self.traffic
-        lines += [
-            "",
-            f"requests {found.requests}   lost {found.lost}   answered by the wrong color {found.wrong_color}",
-            f"latency  p50 {found.p50} ms   p99 {found.p99} ms   worst {found.worst} ms",
-        ]
+        if count.expected:
+            shown.append(f"orders    {count.expected} written, missing {count.missing}, wrong content {count.wrong}")
         if self.rollback_seconds is not None:
-            lines.append(f"rollback {self.rollback_seconds} s from the command to the last request on the version left")
-        if self.orders.expected:
-            count = self.orders
-            lines.append(f"orders   {count.expected}   missing {count.missing}   wrong content {count.wrong}")
-        return [*lines, *found.examples, *self.orders.examples]
+            shown.append(
+                f"rollback  {self.rollback_seconds:.1f} s from the command to the last request that v2 answered"
+            )
+        return shown

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-from rehearsal import records, report, verify
+import psutil
+
+from rehearsal import account, gone, records, report, verify
 from rehearsal.engine import Outcome
 from rehearsal.stage import Stage
 
@@ -27,6 +32,8 @@ class Failure:
 
 
 BROKEN = Failure(tree="broken-migration", reasons=("e0004", "contains null values"))
+# What the contract of v3 does, as its users see it (rehearsal/overlays/v3/migrations/contract).
+CONTRACT, TABLE, REMOVED = "c0002", "orders", "price"
 UNHEALTHY = Failure(tree="never-healthy", reasons=("price service: no answer", "health checks"))
 
 
@@ -38,11 +45,14 @@ class Story:
         self.stage = stage
         self.rolled_back: Outcome | None = None
         self.released: Outcome | None = None  # the latest release
+        self.processes: list[psutil.Process] = []  # what ran, and where it listened, before all was destroyed
+        self.addresses: set[gone.Address] = set()
 
     def steps(self) -> Iterator[tuple[str, Callable[[], str]]]:
         """Name and action of each step."""
         yield "start the embedded AWS", self.start
         yield "first release: v1 on an empty database", self.first_release
+        yield "nothing to do: preview, refresh, diff", self.no_change
         yield "load on", self.load_on
         yield "release v2, with its expand", lambda: self.release("v2")
         yield "roll back to v1", self.roll_back
@@ -60,13 +70,29 @@ class Story:
     def start(self) -> str:
         """A fresh embedded AWS, the trees and the stack."""
         self.stage.open()
-        return self.stage.environment["AWS_ENDPOINT_URL"]
+        names = ", ".join(f"{tree} is {self.stage.versions[tree]}" for tree in ("v1", "v2", "v3"))
+        return f"{self.stage.environment['AWS_ENDPOINT_URL']}; {names}"
 
     def first_release(self) -> str:
         """Everything is made, and v1 serves."""
         outcome = self._up(context=str(self.stage.trees["v1"]))
-        self._serves("v1")
-        return f"{outcome.changes.get('create', 0)} resources"
+        return f"{outcome.changes.get('create', 0)} resources made, {self._serves('v1')}"
+
+    def no_change(self) -> str:
+        """Right after a release Pulumi finds nothing to do: in a preview, when it asks AWS anew, in a diff."""
+        engine, took = self.stage.engine, []
+        for name, operation, arguments, events in (
+            ("preview", "preview", [], True),
+            ("up --refresh", "up", ["--refresh", "--skip-preview", "--yes"], True),
+            ("preview --diff", "preview", ["--diff"], False),
+        ):
+            outcome = engine.run(operation, [*arguments, "--expect-no-changes"], events=events)
+            if outcome.code:
+                raise StepError(f"{name}: exit code {outcome.code}, expected no change: {outcome.message[:600]}")
+            took.append(f"{name} {outcome.seconds:.1f} s")
+        if not re.search(r"^\s*\d+ unchanged$", outcome.log.read_text(encoding="utf-8"), re.MULTILINE):
+            raise StepError(f"preview --diff: no line says how much is unchanged, see {outcome.log.name}")
+        return f"no change: {', '.join(took)}"
 
     def load_on(self) -> str:
         """Customers come, and stay until the load is taken off."""
@@ -107,16 +133,23 @@ class Story:
         if moved := [color for color, version in live.items() if now.get(color) != version]:
             raise StepError(f"the live color {moved[0]} holds {now.get(moved[0])}, expected {live[moved[0]]} as before")
         self._loaded()
-        return f"failed as it must, nothing moved: {_sentence(outcome, failure)}"
+        return f"nothing moved; it says: {_sentence(outcome, failure)}"
 
     def contract(self) -> str:
         """The idle color goes, then the old shape."""
+        live = self.stage.live
+        if REMOVED not in live.columns(TABLE):
+            raise StepError(f"{TABLE}.{REMOVED} is gone before the contract, expected it there until v2 is retired")
         self._up(previous="retired")
         found = self._outputs()["release"]
         if found["previous"]["tasks"] != 0:
             raise StepError(f"the idle color has {found['previous']['tasks']} tasks, expected 0")
+        if found["schemaRevision"].rpartition("+")[2] != CONTRACT:
+            raise StepError(f"schema revision {found['schemaRevision']}, expected one that ends in +{CONTRACT}")
+        if REMOVED in live.columns(TABLE):
+            raise StepError(f"{TABLE}.{REMOVED} is still there, expected contract {CONTRACT} to have removed it")
         self._serves("v3")
-        return "old color at 0 tasks, old columns gone"
+        return f"old color at 0 tasks, schema {found['schemaRevision']}, {TABLE}.{REMOVED} is gone"
 
     def verify(self) -> str:
         """Take the load off, then count."""
@@ -148,18 +181,34 @@ class Story:
 
     def destroy(self) -> str:
         """`pulumi destroy`."""
+        self._note()
         outcome = self._checked(self.stage.engine.destroy())
-        return f"{outcome.changes.get('delete', 0)} resources"
+        return f"{outcome.changes.get('delete', 0)} resources removed"
+
+    def _note(self) -> None:
+        """What runs and where it listens, while everything is there: afterwards nobody could tell."""
+        stage = self.stage
+        self.processes = gone.processes_of(stage.embedded.folder)
+        balancer, database = urlsplit(self._outputs()["url"]), stage.live.database()["Endpoint"]
+        known = {
+            (str(balancer.hostname), balancer.port or 80),
+            (str(database["Address"]), int(database["Port"])),
+        }
+        if closed := [address for address in sorted(known) if not gone.answers(address)]:
+            raise StepError(f"nothing answers at {closed[0][0]}:{closed[0][1]}, expected it until the destroy")
+        self.addresses = known | gone.listening(self.processes)
 
     def nothing_left(self) -> str:
         """No resource, no process, no port."""
-        stage = self.stage
-        if left := stage.live.leftovers():
+        stage, folder = self.stage, self.stage.embedded.folder
+        if left := account.leftovers(stage.live.client, stage.live.prefix):
             raise StepError(f"{len(left)} left in the account: {', '.join(left[:8])}")
         stage.embedded.stop()
-        if not stage.live.wait_gone():
-            raise StepError(f"something still answers at {stage.environment['AWS_ENDPOINT_URL']}")
-        return "no resource, no process, no port"
+        if running := gone.outlive([*self.processes, *gone.processes_of(folder)]):
+            raise StepError(f"{len(running)} still run: {', '.join(gone.told(running)[:4])}")
+        if still := gone.open_still(self.addresses, folder):
+            raise StepError(f"something still answers at {', '.join(f'{host}:{port}' for host, port in still[:4])}")
+        return f"no resource, and none of {len(self.processes)} processes and {len(self.addresses)} ports"
 
     def _up(self, **settings: str) -> Outcome:
         outcome = self._checked(self.stage.engine.up(**settings))
@@ -188,11 +237,12 @@ class Story:
         if weights.get(wanted, 0) != total or not total:
             raise StepError(f"weights by version {weights}, expected {wanted} ({tree}) to have all traffic")
         shown = " / ".join(f"{color} {weight}" for color, weight in self.stage.live.weights().items())
-        return f"{wanted} serves, {shown}"
+        return f"{tree} serves ({wanted}), {shown}"
 
 
 def _sentence(outcome: Outcome, failure: Failure) -> str:
     """The part of the message that says why, short enough for a table."""
     reason = failure.reasons[0]
     found = next(error for error in outcome.errors if reason.lower() in error.lower())
-    return found[found.lower().index(reason.lower()) :].split('", "')[0][:140]
+    text = found[found.lower().index(reason.lower()) :].split('", "')[0]
+    return textwrap.shorten(text, 110, placeholder=" …")

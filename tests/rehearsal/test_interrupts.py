@@ -2,30 +2,17 @@
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
+from rehearsal.gone import processes_of
 from rehearsal.trees import PROJECT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-
-def processes_of(folder):
-    """Commands of processes that know the folder: by argument, environment or working folder."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
-                known = " ".join([*process.cmdline(), process.cwd(), *process.environ().values()])
-                if str(folder) in known:
-                    found.append(" ".join(process.cmdline())[:200])
-    return found
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Each step of the story must fail when what it promises is not so: with stand-ins for the engine and for AWS."""
 
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,11 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from rehearsal import ledger, verify
+from rehearsal import account, gone, ledger, verify
 from rehearsal.engine import Outcome
 from rehearsal.report import Report
 from rehearsal.story import BROKEN, UNHEALTHY, StepError, Story
 from rehearsal.weights import Change
+from tests.support.listeners import listener
 
 WHY = 'expand e0004 (x.py) failed: column "discount_cents" contains null values; nothing was kept'
 
@@ -26,7 +28,11 @@ class Play:
         self.held = {"blue": "v-1", "green": "v-2"}
         self.ran = []
         self.outcome = Outcome(began=100.0, seconds=5.0, log=Path("log"))
-        self.release = {"previous": {"tasks": 0}}
+        self.release = {"previous": {"tasks": 0}, "schemaRevision": "e0003+c0002"}
+        self.columns = {"id", "price", "amount_cents"}
+        self.drops = {"price"}  # by an `up` that retires the previous color
+        self.url = "http://127.0.0.1:1"
+        self.database = {"Address": "127.0.0.1", "Port": 1}
         self.running = True
         self.moves = [Change(time=1.0, weights={"v-1": 100})]
         self.left = []
@@ -38,12 +44,19 @@ class Play:
                 weights=lambda: dict(self.weights),
                 versions=lambda: dict(self.held),
                 weights_by_version=lambda: {self.held[color]: weight for color, weight in self.weights.items()},
-                leftovers=lambda: self.left,
-                wait_gone=lambda: True,
+                columns=lambda _table: set(self.columns),
+                database=lambda: {"Endpoint": self.database},
+                client=None,
+                prefix="bluegreen-local",
             ),
-            engine=SimpleNamespace(up=self.up, destroy=lambda: self.outcome, outputs=lambda: {"release": self.release}),
+            engine=SimpleNamespace(
+                up=self.up,
+                run=self.run,
+                destroy=lambda: self.outcome,
+                outputs=lambda: {"release": self.release, "url": self.url},
+            ),
             generator=SimpleNamespace(running=lambda: self.running),
-            embedded=SimpleNamespace(stop=lambda: None),
+            embedded=SimpleNamespace(stop=lambda: None, folder=Path("/nobody/knows/this/folder")),
             environment={"AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
             report=Report(started=1.0, rps=1),
             changes=lambda: list(self.moves),
@@ -53,7 +66,13 @@ class Play:
     def up(self, **settings):
         self.ran.append(settings)
         self.during_up()
+        if settings.get("previous") == "retired":
+            self.columns -= self.drops
         return self.outcome
+
+    def run(self, operation, arguments, *, events=True):
+        self.ran.append((operation, *arguments, events))
+        return self.outcomes.pop(0)
 
 
 @pytest.fixture
@@ -62,7 +81,7 @@ def play():
 
 
 def test_a_release_asks_for_the_tree_and_keeps_the_previous_version(play):
-    assert play.story.release("v2") == "v-2 serves, blue 0 / green 100"
+    assert play.story.release("v2") == "v2 serves (v-2), blue 0 / green 100"
     assert play.ran == [{"context": "/trees/v2", "version": "", "previous": "warm"}]
 
 
@@ -94,7 +113,7 @@ def test_a_load_that_ended_is_noticed(play):
 
 def test_a_failing_release_must_fail_for_its_own_reason(play):
     play.outcome.code, play.outcome.errors = 1, [f"1 error occurred: {WHY}"]
-    assert "nothing moved: e0004" in play.story.failing(BROKEN)
+    assert "nothing moved; it says: e0004" in play.story.failing(BROKEN)
 
     play.outcome.errors = ["the disk is full"]
     with pytest.raises(StepError, match="does not say 'e0004'"):
@@ -130,17 +149,108 @@ def test_the_idle_color_may_be_given_the_failing_version(play):
 
 def test_a_contract_needs_the_old_color_gone(play):
     play.held["green"] = "v-3"
-    assert play.story.contract()
+    assert play.story.contract() == "old color at 0 tasks, schema e0003+c0002, orders.price is gone"
+    assert play.ran == [{"previous": "retired"}]
+    play.columns.add("price")
     play.release["previous"]["tasks"] = 2
     with pytest.raises(StepError, match="2 tasks, expected 0"):
         play.story.contract()
 
 
-def test_what_is_left_is_named(play):
-    assert "no process" in play.story.nothing_left()
-    play.left = ["VPC vpc-1", "role x"]
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda play: play.release.update(schemaRevision="e0003"), r"schema revision e0003, expected .* \+c0002"),
+        (lambda play: play.release.update(schemaRevision="e0003+c0001"), "schema revision"),
+        (lambda play: play.drops.clear(), "orders.price is still there"),
+        (lambda play: play.columns.discard("price"), "gone before the contract"),
+    ],
+)
+def test_a_contract_must_really_run_and_not_before_its_time(play, spoil, says):
+    play.held["green"] = "v-3"
+    spoil(play)
+    with pytest.raises(StepError, match=says):
+        play.story.contract()
+
+
+@pytest.fixture
+def three(play, tmp_path):
+    """What the three runs without a change leave."""
+    log = tmp_path / "04-preview.txt"
+    log.write_text("Previewing update (local):\n\nResources:\n    92 unchanged\n")
+    play.outcomes = [Outcome(began=1.0, seconds=2.0, log=log) for _ in range(3)]
+    return play.outcomes
+
+
+@pytest.mark.usefixtures("three")
+def test_after_a_release_nothing_is_to_do(play):
+    assert play.story.no_change() == "no change: preview 2.0 s, up --refresh 2.0 s, preview --diff 2.0 s"
+    assert play.ran == [
+        ("preview", "--expect-no-changes", True),
+        ("up", "--refresh", "--skip-preview", "--yes", "--expect-no-changes", True),
+        ("preview", "--diff", "--expect-no-changes", False),
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_change_where_none_was_asked_for_is_told(play, three, number):
+    three[number].code, three[number].errors = 255, ["no changes were expected but changes were proposed"]
+    name = ("preview", "up --refresh", "preview --diff")[number]
+    with pytest.raises(StepError, match=f"^{name}: exit code 255, expected no change: no changes were expected"):
+        play.story.no_change()
+
+
+def test_a_diff_without_its_summary_is_told(play, three):
+    three[2].log.write_text("Previewing update (local):\n")
+    with pytest.raises(StepError, match="preview --diff: no line says how much is unchanged"):
+        play.story.no_change()
+
+
+@pytest.fixture
+def account_left(monkeypatch):
+    found = []
+    monkeypatch.setattr(account, "leftovers", lambda _client, _prefix: found)
+    return found
+
+
+def test_what_is_left_in_the_account_is_named(play, account_left):
+    assert play.story.nothing_left() == "no resource, and none of 0 processes and 0 ports"
+    account_left += ["VPC vpc-1", "role x"]
     with pytest.raises(StepError, match="2 left in the account: VPC vpc-1, role x"):
         play.story.nothing_left()
+
+
+@pytest.mark.usefixtures("account_left")
+def test_what_ran_before_the_destroy_must_be_gone_after_it(play, tmp_path, monkeypatch):
+    monkeypatch.setattr(gone, "_LOOK_SECONDS", 0.2)
+    play.story.stage.embedded.folder = tmp_path
+    with listener(tmp_path) as (process, port):
+        play.url, play.database = f"http://127.0.0.1:{port}", {"Address": "127.0.0.1", "Port": port}
+        play.story.destroy()
+        assert play.story.addresses == {("127.0.0.1", port)}
+        assert [each.pid for each in play.story.processes] == [process.pid]
+        with pytest.raises(StepError, match=f"1 still run: process {process.pid} "):
+            play.story.nothing_left()
+    assert play.story.nothing_left() == "no resource, and none of 1 processes and 1 ports"
+
+
+@pytest.mark.usefixtures("account_left")
+def test_a_port_that_answers_at_the_end_is_named(play):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        play.story.addresses = {("127.0.0.1", port)}
+        with pytest.raises(StepError, match=f"still answers at 127.0.0.1:{port}"):
+            play.story.nothing_left()
+
+
+@pytest.mark.parametrize("what", ["url", "database"])
+def test_the_addresses_must_answer_before_the_destroy(play, what):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        play.url = f"http://127.0.0.1:{port if what != 'url' else 1}"
+        play.database = {"Address": "127.0.0.1", "Port": port if what != "database" else 1}
+        with pytest.raises(StepError, match=r"nothing answers at 127.0.0.1:1, expected it until the destroy"):
+            play.story.destroy()
 
 
 @pytest.fixture
