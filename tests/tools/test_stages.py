@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import tomllib
 
 import pytest
 
@@ -102,9 +103,23 @@ def test_check_leaves_the_slow_tests_and_the_rehearsal_out(monkeypatch):
     assert ran == ["lint", "fast tests 1", "fast tests 2", "types"]
     ran.clear()
     stages.test()
-    assert ran == ["lint", "types", "tests", "rehearsal"]
+    assert ran == ["lint", "types", "tests", "embedded AWS", "rehearsal"]
     assert "not slow" in stages.fast_tests(1).commands[0]
-    assert "not slow" not in stages.tests().commands[0]
+    assert all("not slow" not in stage.commands[0] for stage in stages.tests())
+
+
+def test_all_tests_run_once_and_those_of_the_embedded_aws_by_themselves():
+    rest, embedded = (stage.commands[0] for stage in stages.tests())
+    assert "--ignore=tests/local" in rest
+    assert "tests/local" in embedded
+    assert (ROOT / "tests" / "local").is_dir()
+
+
+def test_types_are_checked_in_all_code_but_the_tests():
+    files = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["files"]
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    tops = {name.split("/")[0] for name in listed.stdout.splitlines()} - {"tests"}
+    assert tops - set(files) == set()
 
 
 def test_a_terminated_run_lets_the_command_stop_what_it_started(tmp_path):
