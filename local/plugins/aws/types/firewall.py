@@ -142,6 +142,49 @@ DEFAULT_SECURITY_GROUP = Type(
 )
 
 _MEMBER = {"Description": "{description}"}
+_RULE = {
+    "securityGroupId": fixed("GroupId"),
+    "ipProtocol": plain("IpProtocol"),
+    "fromPort": plain("FromPort", computed=True),
+    "toPort": plain("ToPort", computed=True),
+    "cidrIpv4": plain("CidrIpv4", absent=None),
+    "cidrIpv6": plain("CidrIpv6", absent=None),
+    "prefixListId": plain("PrefixListId", absent=None),
+    "referencedSecurityGroupId": plain("ReferencedGroupId", read="ReferencedGroupInfo.GroupId", absent=None),
+    "description": plain("Description", absent=""),
+}
+_ANOTHER_GROUP = {"?": "{referencedSecurityGroupId}", "GroupId": "{referencedSecurityGroupId}", **_MEMBER}
+_PERMISSION = {
+    "IpProtocol": "{ipProtocol}",
+    "FromPort": "{fromPort}",
+    "ToPort": "{toPort}",
+    "IpRanges": [{"?": "{cidrIpv4}", "CidrIp": "{cidrIpv4}", **_MEMBER}],
+    "Ipv6Ranges": [{"?": "{cidrIpv6}", "CidrIpv6": "{cidrIpv6}", **_MEMBER}],
+    "PrefixListIds": [{"?": "{prefixListId}", "PrefixListId": "{prefixListId}", **_MEMBER}],
+    "UserIdGroupPairs": [_ANOTHER_GROUP],
+}
+_CHANGED = {
+    "IpProtocol": "{ipProtocol}",
+    "FromPort": "{fromPort}",
+    "ToPort": "{toPort}",
+    "CidrIpv4": "{cidrIpv4}",
+    "CidrIpv6": "{cidrIpv6}",
+    "PrefixListId": "{prefixListId}",
+    "ReferencedGroupId": "{referencedSecurityGroupId}",
+    "Description": "{description}",
+}
+_CHANGE_RULE = Call(
+    operation="modify_security_group_rules",
+    params={
+        "GroupId": "{securityGroupId}",
+        "SecurityGroupRules": [{"SecurityGroupRuleId": "{id}", "SecurityGroupRule": _CHANGED}],
+    },
+)
+_READ_RULE = Look(
+    operation="describe_security_group_rules",
+    params={"SecurityGroupRuleIds": ["{id}"]},
+    path="SecurityGroupRules[0]",
+)
 
 
 def _rule(direction: str, verb: str) -> Type:
@@ -149,71 +192,16 @@ def _rule(direction: str, verb: str) -> Type:
     return Type(
         kind=f"aws:vpc/securityGroup{direction}Rule:SecurityGroup{direction}Rule",
         service="ec2",
-        properties={
-            "securityGroupId": fixed("GroupId"),
-            "ipProtocol": plain("IpProtocol"),
-            "fromPort": plain("FromPort", computed=True),
-            "toPort": plain("ToPort", computed=True),
-            "cidrIpv4": plain("CidrIpv4", absent=None),
-            "cidrIpv6": plain("CidrIpv6", absent=None),
-            "prefixListId": plain("PrefixListId", absent=None),
-            "referencedSecurityGroupId": plain("ReferencedGroupId", read="ReferencedGroupInfo.GroupId", absent=None),
-            "description": plain("Description", absent=""),
-        },
+        properties=_RULE,
         outputs={"securityGroupRuleId": "SecurityGroupRuleId"},
         derived={"arn": "arn:{partition}:ec2:{region}:{account}:security-group-rule/{id}"},
         id="SecurityGroupRules[0].SecurityGroupRuleId",
         create=Call(
             operation=f"authorize_security_group_{verb}",
-            params={
-                "GroupId": "{securityGroupId}",
-                "IpPermissions": [
-                    {
-                        "IpProtocol": "{ipProtocol}",
-                        "FromPort": "{fromPort}",
-                        "ToPort": "{toPort}",
-                        "IpRanges": [{"?": "{cidrIpv4}", "CidrIp": "{cidrIpv4}", **_MEMBER}],
-                        "Ipv6Ranges": [{"?": "{cidrIpv6}", "CidrIpv6": "{cidrIpv6}", **_MEMBER}],
-                        "PrefixListIds": [{"?": "{prefixListId}", "PrefixListId": "{prefixListId}", **_MEMBER}],
-                        "UserIdGroupPairs": [
-                            {
-                                "?": "{referencedSecurityGroupId}",
-                                "GroupId": "{referencedSecurityGroupId}",
-                                **_MEMBER,
-                            }
-                        ],
-                    }
-                ],
-            },
+            params={"GroupId": "{securityGroupId}", "IpPermissions": [_PERMISSION]},
         ),
-        read=Look(
-            operation="describe_security_group_rules",
-            params={"SecurityGroupRuleIds": ["{id}"]},
-            path="SecurityGroupRules[0]",
-        ),
-        update=(
-            Call(
-                operation="modify_security_group_rules",
-                params={
-                    "GroupId": "{securityGroupId}",
-                    "SecurityGroupRules": [
-                        {
-                            "SecurityGroupRuleId": "{id}",
-                            "SecurityGroupRule": {
-                                "IpProtocol": "{ipProtocol}",
-                                "FromPort": "{fromPort}",
-                                "ToPort": "{toPort}",
-                                "CidrIpv4": "{cidrIpv4}",
-                                "CidrIpv6": "{cidrIpv6}",
-                                "PrefixListId": "{prefixListId}",
-                                "ReferencedGroupId": "{referencedSecurityGroupId}",
-                                "Description": "{description}",
-                            },
-                        }
-                    ],
-                },
-            ),
-        ),
+        read=_READ_RULE,
+        update=(_CHANGE_RULE,),
         delete=(
             Call(
                 operation=f"revoke_security_group_{verb}",
