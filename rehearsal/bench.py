@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rehearsal import records, report
-from rehearsal.embedded import memory_mb
-from rehearsal.engine import Outcome
+from rehearsal import idle, records, report
+from rehearsal.embedded import Embedded, EmbeddedError
+from rehearsal.engine import EngineError, Outcome
 from rehearsal.report import Report
 from rehearsal.stage import Stage, StageError, only_one
 from rehearsal.story import StepError, Story
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         os.environ["PATH"] = tools_environment(local=False)["PATH"]
         with only_one(FOLDER):
             figures = _measure(options.rps, str(cli.path()), check=not options.no_check)
-    except (StageError, StepError, ToolError, PeerError) as error:
+    except (StageError, StepError, ToolError, EmbeddedError, EngineError, idle.IdleError) as error:
         say(f"bench: {error}")
         return 2 if isinstance(error, StageError | ToolError) else 1
     aside = FOLDER / "latest.new"
@@ -67,6 +67,8 @@ def main(arguments: Sequence[str]) -> int:
 def _measure(rps: float, pulumi: str, *, check: bool) -> Figures:
     figures: Figures = {"load_average_before": os.getloadavg()[0], "cores": os.cpu_count(), "rps": rps}
     figures.update(_check() if check else {"check_seconds": None, "check_reason": "left out by --no-check"})
+    alone = Embedded(project=PROJECT, folder=FOLDER / "idle")
+    figures.update(_step("the embedded AWS alone: start, memory, processor", lambda: idle.measure(alone)))
     found = Report(started=time.time(), rps=rps)
     stage = Stage(
         folder=FOLDER, stack="local", rps=rps, pulumi=pulumi, report=found, show=lambda line: say(f"    {line}")
@@ -89,14 +91,11 @@ def _platform(stage: Stage, story: Story) -> Figures:
     began = time.monotonic()
     _step("start the embedded AWS", stage.open)
     opened = time.monotonic() - began
-    time.sleep(_SETTLE_SECONDS)
-    idle = memory_mb(stage.environment)
     _step("first release", story.first_release)
+    time.sleep(_SETTLE_SECONDS)
     return {
-        "start_seconds": stage.start_seconds,
         "open_seconds": round(opened, 2),
-        "idle_mb": idle,
-        "platform_mb": memory_mb(stage.environment),
+        "platform_mb": idle.memory_mb(stage.environment),
         **_previews(stage),
     }
 
@@ -201,8 +200,11 @@ def _previews(stage: Stage) -> Figures:
     plans: list[float] = []
     for _ in range(_PREVIEWS):
         previews.append(_step("preview without a change", lambda: _preview(stage)))
-        if peer is not None:
-            plans.append(_step("terraform plan without a change", peer.plan_seconds))
+        try:
+            if peer is not None:
+                plans.append(_step("terraform plan without a change", peer.plan_seconds))
+        except PeerError as error:
+            peer, reason, plans = None, str(error), []
     ours = statistics.median(previews)
     figures: Figures = {"noop_preview_seconds": round(ours, 2)}
     if not plans:

@@ -5,12 +5,10 @@ The one that a developer has running is left alone. Whatever an interrupted rehe
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,18 +76,3 @@ class Embedded:
             lines = (errors.strip() or output.strip()).splitlines()
             raise EmbeddedError(f"local {command}: exit code {process.returncode}: {(lines or ['no message'])[-1]}")
         return output
-
-
-def memory_mb(environment: Mapping[str, str]) -> float:
-    """Memory of the instance (proportional set size of its processes, without tasks), in MB. Linux only."""
-    import psutil  # of the optional group that brings the embedded AWS
-
-    control = Path(environment["BLUEGREEN_LOCAL_DIR"]) / "control.json"
-    root = psutil.Process(int(json.loads(control.read_text())["pid"]))
-    total = 0
-    for process in (root, *root.children(recursive=True)):
-        try:
-            total += process.memory_full_info().pss
-        except psutil.Error:
-            continue
-    return round(total / 1e6, 1)

@@ -207,11 +207,14 @@ class Peer:
     def _call(self, *arguments: str) -> None:
         rc = self.folder / "terraform.rc"
         extra = {"TF_CLI_CONFIG_FILE": str(rc)} if rc.exists() else {}
-        done = subprocess.run(  # noqa: S603  words of our own
-            [self.program, *arguments, "-no-color"],
-            cwd=self.folder, env={**self.environment, **extra, "CHECKPOINT_DISABLE": "1"}, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=_LIMIT_SECONDS, check=False,
-        )  # fmt: skip
+        try:
+            done = subprocess.run(  # noqa: S603  words of our own
+                [self.program, *arguments, "-no-color"],
+                cwd=self.folder, env={**self.environment, **extra, "CHECKPOINT_DISABLE": "1"}, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, timeout=_LIMIT_SECONDS, check=False,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise PeerError(f"terraform {arguments[0]}: {error}") from error
         (self.folder / f"{arguments[0]}.log").write_text(done.stdout + done.stderr, encoding="utf-8")
         if done.returncode:
             errors = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith("Error:")]

@@ -15,10 +15,25 @@ from rehearsal.trees import PROJECT
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
+# The rehearsal with fewer steps, in which each resource is told however short it took.
+SHORTER = """
+import sys
+from rehearsal import __main__, engine
+from rehearsal.story import Story
+
+engine._LONG_SECONDS = 0.0
+names, whole = sys.argv[1].split("|"), Story.steps
+Story.steps = lambda story: (step for step in whole(story) if step[0] in names)
+sys.exit(__main__.main(sys.argv[2:]))
+"""
+BEGIN = ("start the embedded AWS", "first release: v1 on an empty database")
+
+
 @contextlib.contextmanager
-def playing(folder):
+def playing(folder, *steps):
+    program = ["-c", SHORTER, "|".join(steps)] if steps else ["-m", "rehearsal"]
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "rehearsal", "--rps", "50", "--folder", str(folder)],
+        [sys.executable, "-u", *program, "--rps", "50", "--folder", str(folder)],
         cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,
     )  # fmt: skip
@@ -37,6 +52,19 @@ def read_until(process, words):
     raise AssertionError(f"the rehearsal ended before it said {words!r}")
 
 
+def interrupt(process, folder, how=signal.SIGINT):
+    """Now; and nothing may be left of it."""
+    process.send_signal(how)
+    rest = process.communicate(timeout=120)[0]
+    assert process.returncode == 130, rest
+    assert "interrupted, stopping everything" in rest
+    assert processes_of(folder) == []
+    found = json.loads((folder / "latest.json").read_text())
+    assert found["ok"] is False
+    assert [step["ok"] for step in found["steps"]] == [*[True] * (len(found["steps"]) - 1), False]
+    assert not any(Path(folder / "aws").glob("*"))
+
+
 @pytest.mark.parametrize(
     ("words", "how"),
     [
@@ -49,13 +77,18 @@ def test_an_interrupt_stops_everything(tmp_path, words, how):
     folder = tmp_path / "rehearsal"
     with playing(folder) as process:
         read_until(process, words)
-        process.send_signal(how)
-        rest = process.communicate(timeout=120)[0]
-    assert process.returncode == 130, rest
-    assert "interrupted, stopping everything" in rest
-    assert processes_of(folder) == []
-    assert json.loads((folder / "latest.json").read_text())["ok"] is False
-    assert not any(Path(folder / "aws").glob("*"))
+        interrupt(process, folder, how)
+
+
+def test_an_interrupt_in_a_failing_migration_then_one_in_the_destroy_of_the_next_run(tmp_path):
+    folder = tmp_path / "rehearsal"
+    with playing(folder, *BEGIN, "load on", "a release whose migration fails") as process:
+        read_until(process, "a release whose migration fails")
+        read_until(process, "python -m migrations expand")
+        interrupt(process, folder)
+    with playing(folder, *BEGIN, "destroy") as process:
+        read_until(process, ": delete in ")
+        interrupt(process, folder)
 
 
 def test_a_run_after_a_kill_begins_afresh(tmp_path):
