@@ -11,10 +11,12 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from .project import STATE
+
+if TYPE_CHECKING:  # this module is loaded also where only the set-up runs, with nothing installed yet
+    import pytest
 
 TIMES = STATE / "reports" / "times.json"
 SECONDS_PER_TEST = 0.1  # a guess for what has never run

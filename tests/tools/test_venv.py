@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ uv==4.0 \\
 uvloop==5.0 \\
     --hash=sha256:ff
 """
+LOAD = "import sys; sys.path.insert(0, sys.argv[1]); import tools.__main__"
 
 
 def test_a_section_is_one_package_with_its_hashes():
@@ -135,6 +137,11 @@ def test_what_aws_users_install_holds_nothing_of_the_embedded_aws():
     for name in (*venv.EMBEDDED_ONLY, "moto", "pytest"):
         assert f"{name}==" in venv.LOCK.read_text() or f"{name}[" in venv.LOCK.read_text()
         assert f"\n{name}" not in f"\n{pinned}"
+
+
+def test_the_set_up_needs_no_package():
+    """It runs with an interpreter that has none, and with an environment for AWS only. -S: no site-packages."""
+    subprocess.run([sys.executable, "-I", "-S", "-c", LOAD, str(ROOT)], check=True)
 
 
 @pytest.mark.parametrize(
