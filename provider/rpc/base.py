@@ -169,15 +169,7 @@ class Plugin:
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802 - protocol
         def answer() -> Any:
-            asked = Request(
-                urn=request.urn,
-                id=request.id,
-                inputs=values(request.news),
-                old_inputs=values(request.old_inputs),
-                state=values(request.olds),
-                ignore_changes=tuple(request.ignoreChanges),
-            )
-            return difference(self.diff(asked))
+            return difference(self.diff(_news(request)))
 
         return self._answer(context, answer)
 
@@ -200,17 +192,7 @@ class Plugin:
 
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802 - protocol
         def answer() -> Any:
-            asked = Request(
-                urn=request.urn,
-                id=request.id,
-                inputs=values(request.news),
-                old_inputs=values(request.old_inputs),
-                state=values(request.olds),
-                preview=request.preview,
-                timeout=request.timeout,
-                ignore_changes=tuple(request.ignoreChanges),
-            )
-            made = self.update(asked)
+            made = self.update(_news(request, preview=request.preview, timeout=request.timeout))
             return provider_pb2.UpdateResponse(
                 properties=struct(made.state), refresh_before_update=made.refresh_before_update
             )
@@ -266,3 +248,17 @@ class Plugin:
             except Exception as error:
                 traceback.print_exc(file=sys.stderr)  # shown by -v=9 --logtostderr; the user gets the sentence
                 context.abort(grpc.StatusCode.UNKNOWN, self.explain(error))
+
+
+def _news(request: Any, *, preview: bool = False, timeout: float = 0.0) -> Request:
+    """What Diff and Update say alike: the new inputs against the old ones and the state."""
+    return Request(
+        urn=request.urn,
+        id=request.id,
+        inputs=values(request.news),
+        old_inputs=values(request.old_inputs),
+        state=values(request.olds),
+        preview=preview,
+        timeout=timeout,
+        ignore_changes=tuple(request.ignoreChanges),
+    )

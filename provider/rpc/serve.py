@@ -19,15 +19,19 @@ WORKERS = 64  # a gate that waits holds one; the engine's --parallel is the limi
 MESSAGE_BYTES = 400 << 20  # as the engine's own limit
 PUT_BACK_SECONDS = 30.0  # what a request in flight may take to put things back before the process ends anyway
 PARENT_POLL_SECONDS = 0.25
+ENGINE_PID = "--engine-pid="
 
 
 def serve(kind: type[Plugin], arguments: list[str] | None = None) -> int:
     """Serve until the engine ends; the exit code.
 
-    The first plain argument is the engine's address (flags may surround it). On SIGINT or SIGTERM, and when the
-    parent process is gone, requests in flight see `cancelled` and get PUT_BACK_SECONDS to put things back.
+    The first plain argument is the engine's address (flags may surround it; `--engine-pid=PID` says whose child this
+    is). On SIGINT or SIGTERM, and when the parent process is gone, requests in flight see `cancelled` and get
+    PUT_BACK_SECONDS to put things back.
     """
     given = sys.argv[1:] if arguments is None else arguments
+    # Asked before anything else, or told by the launcher: an engine that is killed while this starts is noticed too.
+    parent = _engine_pid(given) or os.getppid()
     plugin = kind(next((one for one in given if not one.startswith("-")), ""))
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=WORKERS),
@@ -41,7 +45,6 @@ def serve(kind: type[Plugin], arguments: list[str] | None = None) -> int:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    parent = os.getppid()
     # The engine may be killed, and nobody will tell us: a shift would run on to its end by itself.
     while not select.select([signaled], [], [], PARENT_POLL_SECONDS)[0] and os.getppid() == parent:
         pass
@@ -51,6 +54,12 @@ def serve(kind: type[Plugin], arguments: list[str] | None = None) -> int:
     landed = plugin.flights.landed(PUT_BACK_SECONDS)
     server.stop(0.2).wait()
     return 0 if landed else 1
+
+
+def _engine_pid(arguments: list[str]) -> int | None:
+    """The parent at the time when the launcher ran; since then it may have died."""
+    told = [one.removeprefix(ENGINE_PID) for one in arguments if one.startswith(ENGINE_PID)]
+    return int(told[0]) if told and told[0].isdigit() else None
 
 
 def _signals() -> int:

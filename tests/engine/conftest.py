@@ -1,21 +1,10 @@
 import pytest
 
 from tests.engine.engine_run import Engine
-from tests.provider.fake_aws import FakeAws
 from tests.provider.fake_stack import Stack
+from tests.support.fake_aws_fixtures import fake, fake_server
 
-
-@pytest.fixture(scope="module")
-def fake_server():
-    with FakeAws() as fake:
-        yield fake
-
-
-@pytest.fixture
-def fake(fake_server):
-    fake_server.clear()
-    yield fake_server
-    fake_server.clear()
+__all__ = ["fake", "fake_server"]  # fixtures
 
 
 @pytest.fixture

@@ -2,26 +2,25 @@ import contextlib
 
 import pytest
 
-from tests.provider.fake_aws import FakeAws
 from tests.provider.fake_stack import Stack
 from tests.provider.plugin_process import PluginProcess
+from tests.support.fake_aws_fixtures import fake, fake_server
 
-
-@pytest.fixture(scope="module")
-def fake_server():
-    with FakeAws() as fake:
-        yield fake
-
-
-@pytest.fixture
-def fake(fake_server):
-    fake_server.clear()
-    return fake_server
+__all__ = ["fake", "fake_server"]  # fixtures
 
 
 @pytest.fixture
 def stack(fake):
     return Stack(fake)
+
+
+@pytest.fixture
+def live(stack):
+    """Blue serves v1 with all the weight; green has v2, as many tasks, all healthy."""
+    stack.serve("blue", "v1")
+    stack.serve("green", "v2")
+    stack.settle()
+    return stack
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.ecs.models import EC2ContainerServiceBackend, Task, ecs_backends
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup, elbv2_backends
 from moto.moto_api import state_manager
+from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
 from tests.provider.task_script import TaskScript
@@ -68,6 +69,7 @@ class FakeAws:
         self._server.stop()
         self._patch.undo()
         state_manager.unset_transition("ecs::task")
+        moto_api_backend.reset()  # moto's store is the process's
 
     def client(self, service):
         """A boto3 client, made once: making one costs more than most calls."""

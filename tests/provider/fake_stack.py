@@ -1,6 +1,7 @@
 """The AWS things that a release works on, made in the fake AWS by plain calls."""
 
 import itertools
+import threading
 from dataclasses import dataclass, field
 
 from tests.provider.fake_aws import COLORS, FakeAws
@@ -130,6 +131,16 @@ class Stack:
                 loadBalancers=[{"targetGroupArn": self.groups[color], "containerName": "app", "containerPort": 8080}],
             )
         self.fake.calls.clear()
+
+    def settle(self, seconds=10):
+        """Wait until both services run what they should."""
+        ecs, pause = self.fake.client("ecs"), threading.Event()
+        for _ in range(int(seconds / 0.05)):
+            found = ecs.describe_services(cluster=self.name, services=list(self.services.values()))["services"]
+            if all(one["runningCount"] == one["desiredCount"] for one in found):
+                return
+            pause.wait(0.05)
+        raise AssertionError(found)
 
     @property
     def services(self):

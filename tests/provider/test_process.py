@@ -107,6 +107,31 @@ def test_it_does_not_outlive_its_parent(tmp_path):
     assert not alive
 
 
+def test_an_engine_that_died_while_the_plugin_started_is_noticed():
+    """The launcher has said who the engine was; whoever is the parent by now is not asked."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait(10)
+    command = [sys.executable, "-s", ROOT / "provider" / "main.py", f"--engine-pid={gone.pid}", "127.0.0.1:1"]
+    plugin = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+    try:
+        assert plugin.wait(20) == 0
+    finally:
+        plugin.kill()
+        plugin.wait(10)
+        plugin.stdout.close()
+
+
+def test_the_launcher_says_who_the_engine_is(tmp_path):
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+    launcher = ROOT / "provider" / "pulumi-resource-bluegreen"
+    environment = {**os.environ, "PULUMI_RUNTIME_VIRTUALENV": str(tmp_path)}
+    shown = subprocess.run([launcher, "127.0.0.1:1"], env=environment, capture_output=True, text=True, check=True)
+    assert f"--engine-pid={os.getpid()} 127.0.0.1:1" in shown.stdout
+
+
 PARENT = """
 import subprocess, sys, time
 child = subprocess.Popen([sys.argv[1], "127.0.0.1:1"], stdout=subprocess.PIPE, text=True)
