@@ -191,7 +191,8 @@ class ColorService(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=list(args.after),
-                # The count belongs to `bluegreen:index:ServiceCapacity` (and to autoscaling, where there is any).
+                # `bluegreen:index:ServiceCapacity` owns the count: 0 until the schema fits, the wanted one before a
+                # shift. In between whoever scales from outside may move it, above the setting desiredCount.
                 ignore_changes=["desiredCount"],
                 # The name is fixed, so replacing the service would stop all its tasks first. Not while it may be live.
                 protect=args.protect,

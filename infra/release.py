@@ -149,6 +149,7 @@ class CutoverArgs:
     place: Place
     release: resources.Release
     previous: str
+    least_count: int  # below it a count from outside is raised again
     services: Sequence[pulumi.Resource]
     service_names: resources.Colors
     app_task_definitions: resources.Colors
@@ -157,6 +158,7 @@ class CutoverArgs:
     rule_arn: pulumi.Input[str]
     test_url: pulumi.Input[str]
     schema: pulumi.Resource
+    database_identity: pulumi.Input[str]
     steps: tuple[int, ...]
     bake: int
     alarms: tuple[str, ...]
@@ -203,6 +205,7 @@ class Cutover(pulumi.ComponentResource):
                 target_group_arns=args.target_group_arns,
                 color=color,
                 desired_count=count,
+                least_count=args.least_count,
                 timeout_seconds=args.place.timeout,
                 container=containers.APP,
             ),
@@ -245,13 +248,13 @@ class Cutover(pulumi.ComponentResource):
                 steps=list(args.steps),
                 bake_seconds=args.bake,
                 rollback=release.rollback,
+                settled_color=release.live_color,
                 cluster=args.place.cluster,
                 services=args.service_names,
                 alarms=list(args.alarms),
                 timeout_seconds=args.place.timeout,
             ),
-            # By name, not only through the chain: each of the three alone must be enough to stop the traffic from
-            # moving.
+            # By name, not only through the chain: each of the three alone must be enough to stop the shift.
             pulumi.ResourceOptions(parent=self, depends_on=[args.schema, self.start, self.smoke]),
         )
 
@@ -264,7 +267,7 @@ class Cutover(pulumi.ComponentResource):
                 release.target_color,
                 args.migrate_task_definitions,
                 "contract",
-                pulumi.Output.concat(release.version, "/contract"),
+                pulumi.Output.concat(release.version, "/contract/", args.database_identity),
             ),
             # Takes away what the previous version needs: not before its last task has stopped.
             pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.previous]),

@@ -31,7 +31,8 @@ class Service:
     def summary(self) -> dict[str, Any]:
         """The stack output `release`: what is in service and what it took. Times are in seconds."""
         release, cutover = self.plan.release, self.cutover
-        last = self.schema.expand if cutover.contract is None else cutover.contract
+        contract = cutover.contract
+        last = contract or self.schema.expand
         return {
             "version": release.version,
             "schemaRevision": last.result["revision"],
@@ -50,6 +51,7 @@ class Service:
                 "smoke": cutover.smoke.seconds,
                 "shift": cutover.shift.seconds,
                 "previous": cutover.previous.seconds,
+                **({"contract": contract.seconds} if contract else {}),
             },
         }
 
@@ -72,6 +74,7 @@ def service(settings: Settings, prefix: str, version: str, platform: Platform, o
         place=place,
         release=plan.release,
         previous=settings.release.previous,
+        least_count=settings.service.desired_count,
         services=[each.service for each in services.values()],
         service_names=_names(prefix),
         app_task_definitions={color: each.app_arn for color, each in tasks.items()},
@@ -80,6 +83,7 @@ def service(settings: Settings, prefix: str, version: str, platform: Platform, o
         rule_arn=platform.load_balancer.rule_arn,
         test_url=platform.load_balancer.test_url,
         schema=schema.passed,
+        database_identity=platform.database.identity,
         steps=settings.release.steps,
         bake=settings.release.bake,
         alarms=settings.release.alarms,

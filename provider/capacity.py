@@ -21,6 +21,7 @@ INPUTS: Final = (
     "targetGroupArns",
     "color",
     "desiredCount",
+    "leastCount",
     "timeoutSeconds",
     "container",
 )
@@ -41,6 +42,8 @@ class ServiceCapacity(Handler):
             checks.colors(name)
         checks.choice("color", COLORS)
         checks.number("desiredCount", 0, MOST_TASKS)
+        if "leastCount" in checks.inputs:
+            checks.number("leastCount", 1, MOST_TASKS)
         checks.number("timeoutSeconds", 1, whole=False)
         return checks.done()
 
@@ -50,7 +53,7 @@ class ServiceCapacity(Handler):
         found = {key: Change() for key in differs(old, new, ("cluster", "color"))}
         if "color" not in found and _of(new, "services") != _of(old, "services"):
             found["services"] = Change()
-        if state.get("desiredCount") != new["desiredCount"]:
+        if state.get("desiredCount") != goal(request, state.get("desiredCount") or 0):
             found["desiredCount"] = Change(input=False)
         if "color" not in found and state.get("taskDefinition") != _of(new, "taskDefinitions"):
             asked = old.get("taskDefinitions") != new.get("taskDefinitions")
@@ -60,13 +63,18 @@ class ServiceCapacity(Handler):
     def update(self, request: Request) -> Made:
         """Set the desired count where it differs, and wait until the service is steady with it."""
         inputs = request.inputs
-        outputs: dict[str, Any] = {
-            "runningCount": inputs["desiredCount"],
-            "taskDefinition": _of(inputs, "taskDefinitions"),
-            "seconds": UNKNOWN,
-        }
+        count = goal(request, request.state.get("desiredCount") or 0)
+        seconds: Any = UNKNOWN
         if not request.preview:
-            outputs["seconds"] = _Wait(self, request).run()
+            wait = _Wait(self, request)
+            seconds = wait.run()
+            count = wait.count
+        outputs = {
+            "desiredCount": count,
+            "runningCount": count,
+            "taskDefinition": _of(inputs, "taskDefinitions"),
+            "seconds": seconds,
+        }
         return Made(id=resource_id(request), state={**inputs, **outputs}, refresh_before_update=True)
 
     def read(self, request: Request) -> Found:
@@ -78,6 +86,23 @@ class ServiceCapacity(Handler):
             live = {"desiredCount": service["desiredCount"], "taskDefinition": service["taskDefinition"]}
         state = {**request.state, **live}
         return Found(id=request.id, state=state, inputs=request.old_inputs, refresh_before_update=True)
+
+
+def goal(request: Request, live: int) -> Any:
+    """The number of tasks to bring a service to that has `live` now.
+
+    With `leastCount`, who scales from outside is not fought: only what is less than the least is raised to it. What
+    Release asks for newly is a floor too, and a smaller number than it asked for last is obeyed, as is 0.
+    """
+    old, new = request.old_inputs, request.inputs
+    asked, least, before = new["desiredCount"], new.get("leastCount"), old.get("desiredCount")
+    if least is None or unknown(asked) or unknown(least) or asked == 0:
+        return asked
+    if old.get("color") != new.get("color") or before is None or unknown(before):
+        return max(live, asked)
+    if asked < before:
+        return asked
+    return max(live, asked if asked > before else min(least, asked))
 
 
 def _of(inputs: Mapping[str, Any], name: str) -> Any:
@@ -93,7 +118,7 @@ class _Wait:
 
     def __init__(self, handler: ServiceCapacity, request: Request) -> None:
         inputs = request.inputs
-        self.aws, self.inputs = handler.aws, inputs
+        self.aws, self.inputs, self.request = handler.aws, inputs, request
         self.work: Work = handler.context.work(request)
         self.color: Color = inputs["color"]
         self.cluster, self.container = inputs["cluster"], inputs["container"]
@@ -106,7 +131,10 @@ class _Wait:
     def run(self) -> float:
         """Seconds until steady. Raises Fail with the reasons where that is not reached."""
         known = {one["taskArn"] for one in self._stopped()}
-        self._ask(self._describe())
+        service = self._describe()
+        self.count = goal(self.request, service["desiredCount"])
+        self.doing = f"{self.color} to {self.count} tasks"
+        self._ask(service)
         try:
             while (missing := self._missing(known)) is not None:
                 self.work.tick(f"{self.doing}: {missing}")
@@ -152,6 +180,8 @@ class _Wait:
         if primary.get("rolloutState") == "FAILED":
             raise Fail(self._unfinished(str(primary.get("rolloutStateReason") or "its deployment has failed")))
         self._keeps_stopping(known)
+        # Autoscaling may add tasks meanwhile; nobody waits for fewer than were asked for.
+        self.count = max(self.count, service["desiredCount"])
         if running != self.count or pending or len(service["deployments"]) > 1:
             return f"{running} running, {pending} pending"
         states = target_states(self.aws, self.group)

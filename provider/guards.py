@@ -70,13 +70,13 @@ class Guards:
 
 
 def needed_targets(aws: Aws, cluster: str, services: Mapping[str, str], target: Color) -> int:
-    """How many healthy targets the target color must have: as many as the live color runs, or as it itself should.
+    """How many healthy targets the target color must have: as many as the live color has tasks, and at least 1.
 
-    The smaller of the two, and at least 1. Raises Fail where the target color has no service.
+    A rolling deployment of the live color runs more than it should for a while; those don't count. Raises Fail where
+    the target color has no service.
     """
     found = read_services(aws, cluster, services)
-    mine, theirs = found[target], found[other(target)]
-    if mine is None:
+    theirs = found[other(target)]
+    if found[target] is None:
         raise Fail(f"service {services[target]} of color {target} does not exist in cluster {cluster}")
-    running = theirs["runningCount"] if theirs is not None else 0
-    return max(1, min(int(running), int(mine["desiredCount"])))
+    return max(1, min(int(theirs["runningCount"]), int(theirs["desiredCount"]))) if theirs is not None else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,15 +42,20 @@ def write_weights(
 ) -> None:
     """Set the weights of both target groups. Stickiness and every other action of the rule stay as they are.
 
-    `stubborn`: a cancel does not end the retries, which take at most so many seconds.
+    `stubborn`: a cancel does not end the retries. `seconds` is for reading and writing together: after so many nothing
+    is begun any more.
     """
+    end = time.monotonic() + seconds
     found = _rule(aws, rule, stubborn=stubborn, seconds=seconds)
     if found is None:
         raise Fail(f"listener rule {rule} does not exist; run `pulumi refresh`, then `pulumi up`")
     actions = [
         _weighted(action, groups, weights) if action["Type"] == "forward" else action for action in found["Actions"]
     ]
-    aws.call("elbv2", "modify_rule", quick=True, stubborn=stubborn, seconds=seconds, RuleArn=rule, Actions=actions)
+    left = end - time.monotonic()
+    if left <= 0:
+        raise Fail(f"reading listener rule {rule} took all of the {seconds:.0f} s that there were to set its weights")
+    aws.call("elbv2", "modify_rule", quick=True, stubborn=stubborn, seconds=left, RuleArn=rule, Actions=actions)
 
 
 def _weighted(action: Mapping[str, Any], groups: Mapping[str, str], weights: Weights) -> dict[str, Any]:

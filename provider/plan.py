@@ -4,13 +4,14 @@ What is live is read from AWS by the caller (`provider.live`); nothing here asks
 
 * a color that has weight keeps its version;
 * every plan ends with the wanted version holding all the weight;
+* a color that takes over has at least as many tasks as those it takes over from;
 * the plan for the result of a plan moves nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Color = Literal["blue", "green"]
@@ -39,7 +40,7 @@ Slots = Mapping[Color, Slot | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """The desired state: two settings, and how many tasks a color that is in service has."""
+    """The desired state: two settings, and how many tasks a color that is in service has at least."""
 
     version: str
     image: str
@@ -49,10 +50,15 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """What earlier releases left: versions in the order of their first release, and the color they started from."""
+    """What earlier releases left: versions in the order of their first release, and the color they started from.
+
+    `setting` is the `desired_count` that was last obeyed, `counts` what each color was given then.
+    """
 
     lineage: tuple[str, ...] = ()
     settled: Color | None = None
+    setting: int | None = None
+    counts: Mapping[Color, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +72,11 @@ class Filling:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The decision. `live_weights` is where the shift starts: after the reset, where there is one."""
+    """The decision. `live_weights` is where the shift starts: after the reset, where there is one.
+
+    `setting` is the `desired_count` that this plan obeys. A smaller one that comes with a release is not obeyed yet:
+    the plan after it does that.
+    """
 
     action: Action
     gate: Gate
@@ -77,6 +87,7 @@ class Plan:
     colors: Mapping[Color, Filling]
     lineage: tuple[str, ...]
     reset: bool
+    setting: int
 
     @property
     def previous(self) -> Color:
@@ -120,6 +131,7 @@ def plan(live: Weights | None, slots: Slots, wanted: Wanted, history: History) -
     settled = carrying == [target] and slots[target] is not None
     lineage = _lineage(history.lineage, slots, other(target), wanted.version)
     forward = _forward(lineage, slots[other(target)], wanted.version)
+    counts = _counts(slots, carrying, wanted, target, history, settled=settled)
     return Plan(
         action=_action(slots, settled=settled, forward=forward, resume=len(carrying) > 1 and not reset),
         gate="expand" if forward else "check",
@@ -127,9 +139,10 @@ def plan(live: Weights | None, slots: Slots, wanted: Wanted, history: History) -
         live=_live(carrying, target, history, reset=reset),
         weights=only(target),
         live_weights=start,
-        colors=_colors(slots, wanted, target),
+        colors=_colors(slots, wanted, target, counts),
         lineage=lineage[-LINEAGE_KEPT:],
         reset=reset,
+        setting=_obeyed(wanted, history, counts[target], settled=settled),
     )
 
 
@@ -203,17 +216,43 @@ def _action(slots: Slots, *, settled: bool, forward: bool, resume: bool) -> Acti
     return "resume" if resume else "release"
 
 
-def _colors(slots: Slots, wanted: Wanted, target: Color) -> Mapping[Color, Filling]:
+def _counts(
+    slots: Slots, carrying: list[Color], wanted: Wanted, target: Color, history: History, *, settled: bool
+) -> Mapping[Color, int]:
+    """How many tasks each color is to have.
+
+    The setting is the least, and obeyed when it is lowered. In between the count may be moved from outside, by hand
+    or by autoscaling, and a release takes over as many tasks as it finds in service.
+    """
+    least = wanted.desired_count
+    has = {color: slot.desired_count if slot is not None else 0 for color, slot in slots.items()}
+    if not settled:
+        taking, before = max([least, *(has[color] for color in carrying)]), has[other(target)]
+    elif history.setting is not None and least < history.setting:
+        taking = before = least
+    else:
+        given = {**has, **history.counts}
+        taking, before = given[target], given[other(target)]
+    # What serves nothing (retired, or never healthy) is not started again: nobody asked for it.
+    keep = wanted.previous == "warm" and _serves(slots[other(target)])
+    return {target: max(least, taking), other(target): max(least, before) if keep else 0}
+
+
+def _obeyed(wanted: Wanted, history: History, count: int, *, settled: bool) -> int:
+    """The setting that counts as obeyed; a smaller one waits until nothing is being released."""
+    least = wanted.desired_count
+    return least if settled or count <= least else max(least, history.setting or least)
+
+
+def _colors(slots: Slots, wanted: Wanted, target: Color, counts: Mapping[Color, int]) -> Mapping[Color, Filling]:
     now, before = slots[target], slots[other(target)]
     # A color that has the version keeps its image: the name is immutable, and a warm color stays as it is.
     image = now.image if now is not None and now.version == wanted.version else wanted.image
-    taking = Filling(version=wanted.version, image=image, desired_count=wanted.desired_count)
+    taking = Filling(version=wanted.version, image=image, desired_count=counts[target])
     if before is None:
         # A service needs a task definition even while it has no task.
         return _both(target, taking, Filling(version=wanted.version, image=image, desired_count=0))
-    # What serves nothing (retired, or never healthy) is not started again: nobody asked for it.
-    keep = wanted.previous == "warm" and _serves(before)
-    leaving = Filling(version=before.version, image=before.image, desired_count=wanted.desired_count if keep else 0)
+    leaving = Filling(version=before.version, image=before.image, desired_count=counts[other(target)])
     return _both(target, taking, leaving)
 
 

@@ -105,7 +105,12 @@ class Release(Handler):
             desired_count=inputs["desiredCount"],
             previous=inputs["previous"],
         )
-        history = History(lineage=tuple(last.get("lineage", ())), settled=last.get("liveColor"))
+        history = History(
+            lineage=tuple(last.get("lineage", ())),
+            settled=last.get("liveColor"),
+            setting=last.get("settledCount"),
+            counts={color: one["desiredCount"] for color, one in last.get("colors", {}).items()},
+        )
         made = plan(weights, slots, wanted, history)
         outputs = _as_outputs(made, inputs)
         same = last.get("version") == inputs["version"] and last.get("targetColor") == made.target
@@ -129,6 +134,11 @@ class Release(Handler):
         if outputs["action"] != "none":
             holds = ", ".join(_change(color, slots[color], outputs["colors"][color]["version"]) for color in COLORS)
             moves = f"weights {show(outputs['liveWeights'])} -> {show(outputs['weights'])}"
+            if outputs["targetCount"] > request.inputs["desiredCount"]:
+                work.say(
+                    f"{outputs['targetColor']} gets {outputs['targetCount']} tasks, as many as are in service, though "
+                    f"desiredCount is {request.inputs['desiredCount']}: a release takes no capacity away"
+                )
             work.say(f"{outputs['action']} of {outputs['version']} to {outputs['targetColor']}: {holds}; {moves}")
 
     def _reset(self, request: Request, start: Weights, found: Weights) -> None:
@@ -170,6 +180,7 @@ def _as_outputs(made: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
         "previousVersion": made.colors[made.previous].version,
         "targetCount": made.colors[made.target].desired_count,
         "previousCount": made.colors[made.previous].desired_count,
+        "settledCount": made.setting,
         "lineage": list(made.lineage),
         "actor": _actor(),
     }

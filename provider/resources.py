@@ -56,7 +56,8 @@ class _Resource(pulumi.CustomResource):
 class ReleaseArgs:
     """Inputs of `Release`. `image` may be left out: then the version is looked up in what runs, then in ECR.
 
-    `desired_count` is the number of tasks of a color in service; `previous` is `warm` or `retired`.
+    `desired_count` is the least number of tasks of a color in service, and obeyed when it is lowered; `previous` is
+    `warm` or `retired`.
     """
 
     service: pulumi.Input[str]
@@ -97,6 +98,7 @@ class Release(_Resource):
         "previous_version",
         "target_count",
         "previous_count",
+        "settled_count",
         "lineage",
         "actor",
     )
@@ -123,6 +125,8 @@ class Release(_Resource):
     previous_version: pulumi.Output[str]
     target_count: pulumi.Output[int]
     previous_count: pulumi.Output[int]
+    settled_count: pulumi.Output[int]
+    """The `desired_count` that was last obeyed."""
     lineage: pulumi.Output[list[str]]
     """Versions in the order of their first release."""
     actor: pulumi.Output[str]
@@ -174,7 +178,11 @@ class TaskRun(_Resource):
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceCapacityArgs:
-    """Inputs of `ServiceCapacity`."""
+    """Inputs of `ServiceCapacity`.
+
+    With `least_count` a count from outside (by hand, by autoscaling) that is at least so many is left alone; what is
+    asked for is set when it becomes less, and when it is 0. Without it every other count is drift.
+    """
 
     cluster: pulumi.Input[str]
     services: pulumi.Input[Colors]
@@ -182,6 +190,7 @@ class ServiceCapacityArgs:
     target_group_arns: pulumi.Input[Colors]
     color: pulumi.Input[str]
     desired_count: pulumi.Input[int]
+    least_count: pulumi.Input[int] | None = None
     container: pulumi.Input[str] = "app"
     timeout_seconds: pulumi.Input[float] = 900
 
@@ -209,7 +218,8 @@ class ServiceCapacity(_Resource):
 class TrafficShiftArgs:
     """Inputs of `TrafficShift`. `seen_weights` is what the plan was made from; `steps` are percents that end in 100.
 
-    A `rollback` takes one step, does not bake and does not ask the alarms.
+    A `rollback` takes one step, does not bake and does not ask the alarms. `settled_color` is the one that gets all
+    the weight when a shift that was interrupted, and is resumed here, fails.
     """
 
     listener_rule_arn: pulumi.Input[str]
@@ -218,6 +228,7 @@ class TrafficShiftArgs:
     seen_weights: pulumi.Input[Mapping[str, pulumi.Input[int]]]
     cluster: pulumi.Input[str]
     services: pulumi.Input[Colors]
+    settled_color: pulumi.Input[str] | None = None
     steps: pulumi.Input[Sequence[pulumi.Input[int]]] = (10, 50, 100)
     bake_seconds: pulumi.Input[float] = 60
     rollback: pulumi.Input[bool] = False

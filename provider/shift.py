@@ -7,12 +7,12 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Final
 
-from provider.aws import AwsError
+from provider.aws import QUICK_READ_SECONDS, AwsError
 from provider.checks import Checks
 from provider.guards import Guards, Moved, needed_targets
 from provider.handler import Handler, differs, resource_id
-from provider.live import read_weights, show, write_weights
-from provider.plan import FULL, Color, Weights, same_shares
+from provider.live import healthy, read_weights, show, target_states, write_weights
+from provider.plan import COLORS, FULL, Color, Weights, only, same_shares
 from provider.rpc.messages import Change, Checked, Difference, Fail, Found, Made, Request
 from provider.rpc.values import UNKNOWN, unknown
 from provider.steps import rising, steps_to
@@ -23,6 +23,7 @@ INPUTS: Final = (
     "targetGroupArns",
     "weights",
     "seenWeights",
+    "settledColor",
     "steps",
     "bakeSeconds",
     "rollback",
@@ -33,6 +34,8 @@ INPUTS: Final = (
 )
 DEFAULTS: Final = {"steps": [10, 50, FULL], "bakeSeconds": 60, "rollback": False, "alarms": [], "timeoutSeconds": 900}
 PUT_BACK_SECONDS: Final = 9.0
+LAST_TRY_SECONDS: Final = PUT_BACK_SECONDS - QUICK_READ_SECONDS  # a call begun then may still take so long
+PAUSE_SECONDS: Final = 0.2  # before the next try to put them back
 LOOKS: Final = 12  # at alarms, targets and weights during one bake
 MOST_LOOK_SECONDS: Final = 5.0  # between two of them, however long the bake
 
@@ -49,6 +52,8 @@ class TrafficShift(Handler):
         checks.colors("services")
         checks.weights("weights")
         checks.weights("seenWeights")
+        if "settledColor" in checks.inputs:
+            checks.choice("settledColor", COLORS)
         checks.number("bakeSeconds", 0, whole=False)
         checks.number("timeoutSeconds", 1, whole=False)
         checks.flag("rollback")
@@ -121,7 +126,8 @@ class _Shift:
                 f"the live weights are {show(start)}, the plan was made when they were {show(seen)}: somebody else "
                 "moved them since. Nothing was changed. Run `pulumi up` again: it plans from the live weights"
             )
-        guards = self._before()
+        back = self._way_back(start)
+        guards = self._before(back)
         set_last: Weights = start
         planned = [dict(self.wanted)] if self.rollback else steps_to(start, self.wanted, self.inputs["steps"])
         try:
@@ -137,9 +143,22 @@ class _Shift:
                 f"{moved}. They were left as they are. Find out who moved them, then run `pulumi up` again"
             ) from moved
         except Exception as error:
-            raise Fail(self._put_back(start, set_last, error)) from error
+            raise Fail(f"the shift stopped at {show(set_last)}: {self._put_back(back, error)}") from error
 
-    def _before(self) -> Guards:
+    def _way_back(self, start: Weights) -> Weights:
+        """Where the weights go when this shift fails: where they were, or off the color that is on trial.
+
+        An interrupted shift has left a part of the requests there, and what fails now is what they would stay on.
+        """
+        settled: Color | None = self.inputs.get("settledColor")
+        on_trial = rising(start, self.wanted)
+        if settled in (None, on_trial) or not start[on_trial]:
+            return start
+        if not healthy(target_states(self.aws, self.groups[settled])):
+            return start
+        return only(settled)
+
+    def _before(self, back: Weights) -> Guards:
         """What must hold before the first step. A rollback does not ask the alarms: they may be why it is made."""
         self.work.check()
         target: Color = rising(self.inputs["seenWeights"], self.wanted)
@@ -149,12 +168,14 @@ class _Shift:
         try:
             guards.alarms_quiet()
             guards.target_healthy()
-        except AwsError:
-            raise
         except Fail as refused:
-            still = show(self.inputs["seenWeights"])
+            start = self.inputs["seenWeights"]
+            if not same_shares(start, back):
+                raise Fail(f"the shift to {target} was not resumed: {self._put_back(back, refused)}") from refused
+            if isinstance(refused, AwsError):
+                raise
             raise Fail(
-                f"the shift to {target} was not begun: {refused}. The weights are still {still}. "
+                f"the shift to {target} was not begun: {refused}. The weights are still {show(start)}. "
                 "Mend that, then run `pulumi up` again"
             ) from refused
         return guards
@@ -178,16 +199,15 @@ class _Shift:
             self.work.cancelled.wait(min(TICK_SECONDS, left))
             self.work.check()
 
-    def _put_back(self, start: Weights, set_last: Weights, error: Exception) -> str:
-        """Set the weights of the start again, inside PUT_BACK_SECONDS; the whole message for the user."""
+    def _put_back(self, start: Weights, error: Exception) -> str:
+        """Set the weights that the shift goes back to, inside PUT_BACK_SECONDS; why, and how that went."""
         why = "the run was canceled" if isinstance(error, Canceled) else str(error)
-        happened = f"the shift stopped at {show(set_last)}: {why}"
-        problem = _within(PUT_BACK_SECONDS, lambda left: self._restore(start, left))
+        problem = _within(LAST_TRY_SECONDS, lambda left: self._restore(start, left))
         if problem is None:
             self.work.say(f"weights put back: {show(start)}")
-            return f"{happened}. The weights are back at {show(start)}. Mend the cause, then run `pulumi up` again"
+            return f"{why}. The weights are back at {show(start)}. Mend the cause, then run `pulumi up` again"
         return (
-            f"{happened}. The weights could NOT be put back to {show(start)} in {PUT_BACK_SECONDS:.0f} s ({problem}): "
+            f"{why}. The weights could NOT be put back to {show(start)} in {PUT_BACK_SECONDS:.0f} s ({problem}): "
             f"set them by hand in listener rule {self.rule}, or run `pulumi up` again: it plans from the live weights"
         )
 
@@ -206,15 +226,15 @@ class _Shift:
 
 
 def _within(seconds: float, act: Callable[[float], None]) -> Exception | None:
-    """Try until it works or the time is over; the last error where it is."""
+    """Try until it works, beginning nothing after so many seconds; the last error where it did not."""
     end = time.monotonic() + seconds
     while True:
         try:
-            act(max(0.1, end - time.monotonic()))
+            act(max(0.0, end - time.monotonic()))
         except Exception as error:  # whatever is wrong, the weights have to go back
-            if time.monotonic() > end - 0.5:
+            if time.monotonic() + PAUSE_SECONDS >= end:
                 return error
-            time.sleep(0.2)
+            time.sleep(PAUSE_SECONDS)
         else:
             return None
 

@@ -50,13 +50,17 @@ gate = r.TaskRun(
 )
 capacity = r.ServiceCapacity(
     "start",
-    r.ServiceCapacityArgs(color=release.target_color, desired_count=release.target_count, **spec["capacity"]),
+    r.ServiceCapacityArgs(color=release.target_color, desired_count=release.target_count, least_count=2, **spec["capacity"]),
     after(gate) if spec["edges"] else after(release),
 )
 shift = r.TrafficShift(
     "shift",
     r.TrafficShiftArgs(
-        weights=release.weights, seen_weights=release.live_weights, rollback=release.rollback, **spec["shift"]
+        weights=release.weights,
+        seen_weights=release.live_weights,
+        settled_color=release.live_color,
+        rollback=release.rollback,
+        **spec["shift"],
     ),
     after(capacity),
 )

@@ -79,6 +79,18 @@ def test_a_shift_whose_machine_died_is_resumed_from_the_live_weights(engine, sta
     repaired(engine, stack)
 
 
+def test_a_resumed_shift_that_fails_leaves_nothing_on_the_color_on_trial(engine, stack, fake, shifting):
+    kill_everything(shifting)
+    engine.run("cancel", "--yes").ok()
+    fake.health["green"] = ("unhealthy", "Target.Timeout")
+    failed = engine.up()
+    assert failed.code == 1
+    assert "The weights are back at blue 100 / green 0" in failed.text
+    assert stack.weights() == (100, 0)
+    fake.health.clear()
+    repaired(engine, stack)
+
+
 def test_a_shift_whose_machine_died_is_taken_back_before_another_version_is_released(engine, stack, fake, shifting):
     kill_everything(shifting)
     engine.run("cancel", "--yes").ok()

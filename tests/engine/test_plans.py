@@ -39,6 +39,26 @@ def test_an_up_with_an_unrelated_change_makes_no_call_to_the_rule(released, stac
     assert stack.weights() == (0, 100)
 
 
+def scale(stack, color, count):
+    """As autoscaling would."""
+    stack.fake.client("ecs").update_service(cluster=stack.name, service=stack.services[color], desiredCount=count)
+    stack.fake.calls.clear()
+
+
+def test_tasks_added_from_outside_are_no_change_and_a_release_takes_them_over(released, stack, fake):
+    scale(stack, "green", 5)
+    released.preview("--expect-no-changes").ok()
+    assert fake.calls == []
+    released.spec["release"] |= {"version": "v1", "image": None}
+    fake.scripts = [TaskScript.ends(0)]
+    released.up().ok()
+    ecs = stack.fake.client("ecs")
+    found = ecs.describe_services(cluster=stack.name, services=[stack.services["blue"]])["services"][0]
+    assert found["desiredCount"] == 5
+    assert stack.weights() == (100, 0)
+    released.preview("--expect-no-changes").ok()
+
+
 def test_a_plain_preview_starts_from_the_live_weights(released, stack):
     stack.set_weights(30, 70)
     shown = released.preview("--diff").ok().text

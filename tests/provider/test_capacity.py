@@ -155,3 +155,64 @@ def test_another_task_definition_of_the_color_is_another_wait(plugin, idle):
     idle.define("green", "v3")
     other = plugin.checked("ServiceCapacity", idle.capacity())
     assert plugin.diff("ServiceCapacity", inputs, other, state) == ["taskDefinitions"]
+
+
+def desired(stack, color="green"):
+    ecs = stack.fake.client("ecs")
+    return ecs.describe_services(cluster=stack.name, services=[stack.services[color]])["services"][0]["desiredCount"]
+
+
+def scale(stack, count, color="green"):
+    """As autoscaling or somebody with the console would."""
+    stack.fake.client("ecs").update_service(cluster=stack.name, service=stack.services[color], desiredCount=count)
+    stack.fake.calls.clear()
+
+
+@pytest.fixture
+def least(plugin, idle):
+    """Green has 3 tasks as asked, and may be scaled from outside above 2."""
+    return bring(plugin, idle, count=3, leastCount=2)
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_a_count_from_outside_above_the_least_is_no_drift(plugin, idle, least, fake, count):
+    inputs, state = least
+    scale(idle, count)
+    read = plugin.read("ServiceCapacity", inputs, state)
+    assert plugin.diff("ServiceCapacity", inputs, inputs, read) == []
+    # Something else made it an update: the count stays all the same.
+    assert plugin.update("ServiceCapacity", inputs, read)["runningCount"] == count
+    assert (desired(idle), fake.count("update_service")) == (count, 0)
+
+
+def test_a_count_from_outside_below_the_least_is_raised_to_it(plugin, idle, least):
+    inputs, state = least
+    scale(idle, 1)
+    read = plugin.read("ServiceCapacity", inputs, state)
+    assert plugin.diff("ServiceCapacity", inputs, inputs, read) == ["desiredCount"]
+    assert plugin.update("ServiceCapacity", inputs, read)["desiredCount"] == desired(idle) == 2
+
+
+@pytest.mark.parametrize(("asked", "result"), [(2, 2), (4, 5), (6, 6), (0, 0)], ids=["less", "more", "most", "none"])
+def test_less_than_before_is_obeyed_and_more_takes_nothing_away(plugin, idle, least, asked, result):
+    inputs, state = least
+    scale(idle, 5)
+    read = plugin.read("ServiceCapacity", inputs, state)
+    new = plugin.checked("ServiceCapacity", idle.capacity(count=asked, leastCount=2))
+    assert plugin.diff("ServiceCapacity", inputs, new, read) == (["desiredCount"] if result != 5 else [])
+    assert plugin.update("ServiceCapacity", new, read, inputs)["desiredCount"] == desired(idle) == result
+
+
+def test_another_color_gets_at_least_what_is_asked(plugin, idle, least):
+    inputs, state = least
+    scale(idle, 1, "blue")
+    new = plugin.checked("ServiceCapacity", idle.capacity("blue", count=2, leastCount=2))
+    assert plugin.update("ServiceCapacity", new, state, inputs)["desiredCount"] == desired(idle, "blue") == 2
+
+
+def test_without_a_least_every_other_count_is_drift(plugin, idle):
+    inputs, state = bring(plugin, idle)
+    scale(idle, 3)
+    read = plugin.read("ServiceCapacity", inputs, state)
+    assert plugin.diff("ServiceCapacity", inputs, inputs, read) == ["desiredCount"]
+    assert plugin.update("ServiceCapacity", inputs, read)["desiredCount"] == desired(idle) == 2

@@ -36,6 +36,8 @@ HISTORY = st.builds(
     History,
     lineage=st.lists(VERSIONS, unique=True).map(tuple),
     settled=st.one_of(st.none(), st.sampled_from(COLORS)),
+    setting=st.one_of(st.none(), st.integers(1, 4)),
+    counts=st.one_of(st.just({}), st.fixed_dictionaries(dict.fromkeys(COLORS, st.integers(0, 4)))),
 )
 
 
@@ -47,7 +49,9 @@ def applied(found):
         )
         for color, one in found.colors.items()
     }
-    return dict(found.weights), slots, History(lineage=found.lineage, settled=found.live)
+    counts = {color: one.desired_count for color, one in found.colors.items()}
+    history = History(lineage=found.lineage, settled=found.live, setting=found.setting, counts=counts)
+    return dict(found.weights), slots, history
 
 
 @MANY
@@ -82,13 +86,36 @@ def test_every_plan_reaches_the_wanted_version(live, slots, wanted, history):
     carrying = [color for color in COLORS if weights[color] > 0]
     assert carrying == [found.target]
     assert after[found.target].version == wanted.version
-    assert after[found.target].desired_count == wanted.desired_count
+    assert after[found.target].desired_count >= wanted.desired_count
+
+
+@MANY
+@given(live=WEIGHTS, slots=SLOTS, wanted=WANTED, history=HISTORY)
+def test_a_color_that_takes_over_is_never_smaller_than_one_in_service(live, slots, wanted, history):
+    found = plan(live, slots, wanted, history)
+    if found.action == "none":
+        return
+    in_service = [slots[color].desired_count for color in COLORS if live and live[color] and slots[color] is not None]
+    assert found.colors[found.target].desired_count >= max(in_service, default=0)
+
+
+@MANY
+@given(live=WEIGHTS, slots=SLOTS, wanted=WANTED, history=HISTORY)
+def test_a_lowered_setting_is_obeyed_as_soon_as_nothing_is_released(live, slots, wanted, history):
+    weights, after, learned = applied(plan(live, slots, wanted, history))
+    if history.setting is not None and wanted.desired_count < history.setting:
+        weights, after, learned = applied(plan(weights, after, wanted, learned))
+        assert after[learned.settled].desired_count == wanted.desired_count
+    assert learned.setting == wanted.desired_count
 
 
 @MANY
 @given(live=WEIGHTS, slots=SLOTS, wanted=WANTED, history=HISTORY)
 def test_applying_twice_changes_nothing(live, slots, wanted, history):
+    """One exception: a lowered setting that came with a release is obeyed by the second run."""
     weights, after, learned = applied(plan(live, slots, wanted, history))
+    if learned.setting != wanted.desired_count:
+        weights, after, learned = applied(plan(weights, after, wanted, learned))
     again = plan(weights, after, wanted, learned)
     assert again.action == "none"
     assert same_shares(again.live_weights, again.weights)
@@ -98,6 +125,7 @@ def test_applying_twice_changes_nothing(live, slots, wanted, history):
         assert again.colors[color].image == after[color].image
         assert again.colors[color].desired_count == after[color].desired_count
     assert again.lineage == learned.lineage
+    assert again.setting == learned.setting
 
 
 @MANY

@@ -25,6 +25,8 @@ class Case:
     wanted: str
     lineage: str = ""
     settled: str | None = None
+    setting: int | None = None  # desired_count that was obeyed; 2 is wanted in every case
+    given: tuple[int, int] | None = None  # counts that the last plan asked for
     previous: str = "warm"
     # expected
     action: str
@@ -34,9 +36,11 @@ class Case:
     counts: tuple[int, int]
     gate: str = "expand"
     reset: bool = False
+    obeyed: int = 2
 
 
 V1, V2, V3 = slot("v1"), slot("v2"), slot("v3")
+TEN1, TEN2 = slot("v1", 10), slot("v2", 10)  # scaled from outside
 OFF1 = slot("v1", 0)
 
 CASES = [
@@ -102,13 +106,37 @@ CASES = [
          lineage="v1", action="release", target="blue", start=(100, 0), holds=("v2", "v1"), counts=(2, 2)),
     Case(name="state lost: a known idle version counts as newer", live=(0, 100), blue=V1, green=V2, wanted="v1",
          action="release", target="blue", start=(0, 100), holds=("v1", "v2"), counts=(2, 2)),
+    Case(name="release of a color scaled from outside", live=(100, 0), blue=TEN1, green=OFF1, wanted="v2", lineage="v1",
+         settled="blue", setting=2, given=(2, 0),
+         action="release", target="green", start=(100, 0), holds=("v1", "v2"), counts=(10, 10)),
+    Case(name="rollback from a color scaled from outside",
+         live=(0, 100), blue=V1, green=TEN2, wanted="v1", lineage="v1 v2", settled="blue", setting=2, given=(2, 2),
+         action="rollback", target="blue", start=(0, 100), holds=("v1", "v2"), counts=(10, 10), gate="check"),
+    Case(name="resumed while the old color is scaled from outside",
+         live=(90, 10), blue=TEN1, green=V2, wanted="v2", lineage="v1 v2", settled="blue", setting=2, given=(2, 2),
+         action="resume", target="green", start=(90, 10), holds=("v1", "v2"), counts=(10, 10)),
+    Case(name="scaled from outside is nobody's business", live=(0, 100), blue=V1, green=TEN2, wanted="v2",
+         lineage="v1 v2", settled="blue", setting=2, given=(2, 2),
+         action="none", target="green", start=(0, 100), holds=("v1", "v2"), counts=(2, 2)),
+    Case(name="scaled from outside, state lost", live=(0, 100), blue=V1, green=TEN2, wanted="v2",
+         action="none", target="green", start=(0, 100), holds=("v1", "v2"), counts=(2, 10)),
+    Case(name="a lowered setting is obeyed", live=(0, 100), blue=TEN1, green=TEN2, wanted="v2", lineage="v1 v2",
+         settled="blue", setting=4, given=(10, 10),
+         action="none", target="green", start=(0, 100), holds=("v1", "v2"), counts=(2, 2)),
+    Case(name="a raised setting takes nothing away", live=(0, 100), blue=TEN1, green=TEN2, wanted="v2", lineage="v1 v2",
+         settled="blue", setting=1, given=(10, 10),
+         action="none", target="green", start=(0, 100), holds=("v1", "v2"), counts=(10, 10)),
+    Case(name="a lowered setting waits for the release", live=(100, 0), blue=slot("v1", 4), green=OFF1, wanted="v2",
+         lineage="v1", settled="blue", setting=4, given=(4, 0), obeyed=4,
+         action="release", target="green", start=(100, 0), holds=("v1", "v2"), counts=(4, 4)),
 ]  # fmt: skip
 
 
 def made(case: Case) -> Plan:
     live = None if case.live is None else {"blue": case.live[0], "green": case.live[1]}
     wanted = Wanted(version=case.wanted, image=f"repo@{case.wanted}", desired_count=2, previous=case.previous)
-    history = History(lineage=tuple(case.lineage.split()), settled=case.settled)
+    counts = dict(zip(("blue", "green"), case.given or (), strict=case.given is not None))
+    history = History(lineage=tuple(case.lineage.split()), settled=case.settled, setting=case.setting, counts=counts)
     return plan(live, {"blue": case.blue, "green": case.green}, wanted, history)
 
 
@@ -120,6 +148,7 @@ def test_plan(case):
     assert tuple(found.colors[color].version for color in ("blue", "green")) == case.holds
     assert tuple(found.colors[color].desired_count for color in ("blue", "green")) == case.counts
     assert found.weights == {found.target: 100, found.previous: 0}
+    assert found.setting == case.obeyed
 
 
 def test_a_color_that_has_the_version_keeps_its_image():

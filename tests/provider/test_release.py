@@ -88,6 +88,35 @@ def test_more_tasks_change_the_counts_and_not_the_story(plugin, stack):
     assert third["targetCount"] == 3
 
 
+def test_a_release_takes_over_as_many_tasks_as_are_in_service(plugin, stack):
+    """Autoscaling has set 10, the setting says 2."""
+    inputs, first = planned(plugin, stack, "v1")
+    finish(stack, first)
+    stack.serve("blue", "v1", 10)
+    assert plugin.diff("Release", inputs, inputs, plugin.read("Release", inputs, first)) == []
+    new = plugin.checked("Release", stack.release("v2"))
+    second = plugin.update("Release", new, first, inputs)
+    assert (second["targetCount"], second["previousCount"], second["settledCount"]) == (10, 10, 2)
+    plugin.lines.wait_for("green gets 10 tasks, as many as are in service, though desiredCount is 2")
+    finish(stack, second)
+    assert plugin.diff("Release", new, new, plugin.read("Release", new, second)) == []
+
+
+def test_a_lowered_setting_is_obeyed_alone_and_waits_for_a_release(plugin, stack):
+    inputs, first = planned(plugin, stack, "v1", desiredCount=4)
+    finish(stack, first)
+    new = plugin.checked("Release", stack.release("v2", desiredCount=2))
+    second = plugin.update("Release", new, first, inputs)
+    assert (second["targetCount"], second["settledCount"]) == (4, 4)
+    finish(stack, second)
+    read = plugin.read("Release", new, second)
+    assert plugin.diff("Release", new, new, read) != []
+    third = plugin.update("Release", new, read, new)
+    assert (third["targetCount"], third["settledCount"]) == (2, 2)
+    finish(stack, third)
+    assert plugin.diff("Release", new, new, plugin.read("Release", new, third)) == []
+
+
 def test_rollback_is_known_by_the_lineage(plugin, stack):
     inputs, first = planned(plugin, stack, "v1")
     finish(stack, first)

@@ -1,31 +1,11 @@
 """`TrafficShift` over gRPC against the fake AWS."""
 
-import threading
-
 import pytest
 
 from tests.provider.plugin_process import Error
+from tests.provider.shifting import alarm, begin_and_wait
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def live(stack):
-    """Blue serves v1 with all the weight; green has v2, as many tasks, all healthy."""
-    stack.serve("blue", "v1")
-    stack.serve("green", "v2")
-    wait_running(stack)
-    return stack
-
-
-def wait_running(stack, seconds=10):
-    ecs, pause = stack.fake.client("ecs"), threading.Event()
-    for _ in range(int(seconds / 0.05)):
-        found = ecs.describe_services(cluster=stack.name, services=list(stack.services.values()))["services"]
-        if all(one["runningCount"] == one["desiredCount"] for one in found):
-            return
-        pause.wait(0.05)
-    raise AssertionError(found)
 
 
 def shift(plugin, stack, **more):
@@ -95,25 +75,35 @@ def test_a_target_smaller_than_the_live_color_is_refused(plugin, live):
 
 def fake_desired(stack, count):
     """ECS wants more than runs: the service is stuck at one task."""
-    wait_running(stack)
+    stack.settle()
     stack.fake.service["green"] = "stuck"
     stack.fake.client("ecs").update_service(cluster=stack.name, service=f"{stack.name}-green", desiredCount=count)
 
 
-def test_a_target_that_is_meant_to_be_smaller_is_good(plugin, live):
-    live.serve("green", "v2", 1)
-    wait_running(live)
+def test_a_target_that_is_meant_to_be_smaller_is_refused_too(plugin, live, fake):
+    """The live color was scaled from outside; what takes over must carry the same load."""
+    live.serve("blue", "v1", 4)
+    live.settle()
+    with pytest.raises(Error, match="green has 2 healthy targets, 4 are needed"):
+        shift(plugin, live)
+    assert fake.count("modify_rule") == 0
+
+
+def test_the_twin_of_the_same_size_shifts(plugin, live):
+    live.serve("blue", "v1", 4)
+    live.serve("green", "v2", 4)
+    live.settle()
     shift(plugin, live)
     assert live.weights() == (0, 100)
 
 
-def alarm(fake, name, state):
-    watch = fake.client("cloudwatch")
-    watch.put_metric_alarm(
-        AlarmName=name, MetricName="m", Namespace="n", Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-    )  # fmt: skip
-    watch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="5xx above 1")
+def test_a_rollback_to_a_smaller_color_is_refused_too(plugin, live):
+    live.set_weights(0, 100)
+    live.serve("green", "v2", 4)
+    live.settle()
+    with pytest.raises(Error, match="blue has 2 healthy targets, 4 are needed"):
+        shift(plugin, live, weights=(100, 0), seen=(0, 100), rollback=True)
+    assert live.weights() == (0, 100)
 
 
 def test_a_firing_alarm_is_refused(plugin, live, fake):
@@ -143,13 +133,6 @@ def test_a_rollback_takes_one_step_whatever_the_alarm_says(plugin, live, fake):
     shift(plugin, live, weights=(100, 0), seen=(0, 100), rollback=True, alarms=["errors"], bakeSeconds=15)
     assert steps(plugin) == ["blue 100 / green 0"]
     assert live.weights() == (100, 0)
-
-
-def begin_and_wait(plugin, stack, text="step 1", **more):
-    inputs = plugin.checked("TrafficShift", stack.shift(bakeSeconds=15, **more))
-    call = plugin.begin("TrafficShift", inputs)
-    plugin.lines.wait_for(text)
-    return call
 
 
 def test_an_alarm_during_the_bake_puts_the_weights_back(plugin, live, fake):

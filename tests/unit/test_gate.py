@@ -170,6 +170,20 @@ def test_the_contract_runs_only_when_the_previous_version_is_retired() -> None:
     }
 
 
+def test_expand_and_contract_run_again_for_another_database(recording: Recording) -> None:
+    identity = recording.one(RUN, "schema-roles").inputs["trigger"]
+    assert identity
+    for name in ("schema-expand", "cutover-contract"):
+        assert recording.one(RUN, name).inputs["trigger"].endswith(f"/{identity}"), name
+
+
+def test_the_shift_knows_the_settled_color_and_capacities_their_least(recording: Recording) -> None:
+    release = recording.one("bluegreen:index:Release").inputs
+    assert recording.one(SHIFT).inputs["settledColor"] == "blue"
+    for name in ("cutover-start", "cutover-previous"):
+        assert recording.one(CAPACITY, name).inputs["leastCount"] == release["desiredCount"]
+
+
 def test_the_release_is_planned_from_the_live_rule(recording: Recording) -> None:
     inputs = recording.one("bluegreen:index:Release").inputs
     assert inputs["listenerRuleArn"].endswith("listener-rule/traffic-traffic")

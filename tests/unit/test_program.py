@@ -146,6 +146,10 @@ def test_the_stack_output_release_says_what_is_in_service(recording: Recording) 
     }
 
 
+def test_the_stack_output_release_has_the_seconds_of_the_contract_too() -> None:
+    assert run_program(previous="retired").outputs["release"]["seconds"]["contract"] == 1.5
+
+
 def test_the_other_outputs_are_what_operators_need(recording: Recording) -> None:
     assert recording.outputs["url"] == "http://lb.test:80"
     assert recording.outputs["testUrl"] == "http://lb.test:8081"
