@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_VERSION = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
 class SettingsError(ValueError):
@@ -78,7 +78,7 @@ def version(environment: Mapping[str, str]) -> str:
     """The version this image was built as, `APP_VERSION`. Raises SettingsError."""
     found = text(environment, "APP_VERSION")
     if not _VERSION.fullmatch(found):
-        raise SettingsError(f"APP_VERSION: found {found!r}, expected 1 to 128 of the characters A-Z a-z 0-9 . _ -")
+        raise SettingsError(f"APP_VERSION: found {found!r}, expected 1 to 128 of A-Z a-z 0-9 . _ -, not first . or -")
     return found
 
 

@@ -56,7 +56,8 @@ LOG_RETENTION_DAYS: Final = (
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
 ZONE_LETTERS: Final = "abcdefgh"
-VERSION_PATTERN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+VERSION_PATTERN: Final = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+REGION_PATTERN: Final = r"[a-z]{2}(-[a-z]+)+-\d"
 
 
 def anything(_: Value) -> str | None:
@@ -165,7 +166,7 @@ def _key(name: str, kind: Kind, default: Value | None, check: Check = anything) 
 
 
 KEYS: Final[tuple[Key, ...]] = (
-    _key("region", Kind.STRING, None, matching(r"[a-z]{2}(-[a-z]+)+-\d", "an AWS region such as eu-west-1")),
+    _key("region", Kind.STRING, None, matching(REGION_PATTERN, "an AWS region such as eu-west-1")),
     _key("endpoint", Kind.STRING, "", web_address),
     _key("protect", Kind.BOOLEAN, True),
     _key("logRetentionDays", Kind.INTEGER, 365, one_of(*LOG_RETENTION_DAYS)),
@@ -175,7 +176,7 @@ KEYS: Final[tuple[Key, ...]] = (
         Kind.STRING,
         "",
         matching(
-            VERSION_PATTERN.pattern,
+            VERSION_PATTERN,
             "1 to 128 letters, digits, '.', '_' or '-', not starting with '.' or '-'",
             empty=True,
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from provider import defaults
 from provider.checks import Checks
 from provider.handler import Handler, differs, resource_id
 from provider.live import healthy, read_services, target_states
@@ -25,7 +26,6 @@ INPUTS: Final = (
     "timeoutSeconds",
     "container",
 )
-MOST_TASKS: Final = 5000
 # One task may die of something passing; two of the same task definition in one wait are the release's own fault.
 BAD_STOPS: Final = 2
 
@@ -35,15 +35,17 @@ class ServiceCapacity(Handler):
 
     def check(self, request: Request) -> Checked:
         """Validate the inputs and fill in defaults."""
-        checks = Checks(request.inputs, {"timeoutSeconds": 900, "container": "app"}, INPUTS)
+        checks = Checks(
+            request.inputs, {"timeoutSeconds": defaults.TIMEOUT_SECONDS, "container": defaults.CONTAINER}, INPUTS
+        )
         checks.text("cluster")
         checks.text("container")
         for name in ("services", "taskDefinitions", "targetGroupArns"):
             checks.colors(name)
         checks.choice("color", COLORS)
-        checks.number("desiredCount", 0, MOST_TASKS)
+        checks.number("desiredCount", 0, defaults.MOST_TASKS)
         if "leastCount" in checks.inputs:
-            checks.number("leastCount", 1, MOST_TASKS)
+            checks.number("leastCount", 1, defaults.MOST_TASKS)
         checks.number("timeoutSeconds", 1, whole=False)
         return checks.done()
 

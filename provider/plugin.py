@@ -8,6 +8,7 @@ import re
 import threading
 from typing import Any
 
+from provider import defaults
 from provider.aws import Aws
 from provider.capacity import ServiceCapacity
 from provider.handler import Handler
@@ -19,9 +20,7 @@ from provider.shift import TrafficShift
 from provider.task_run import TaskRun
 from provider.work import Work
 
-REGION = r"[a-z]{2}(-[a-z]+)+-\d"
 PREFIX = "bluegreen:index:"
-DEFAULT_SECONDS = 900.0
 
 
 class BlueGreen(Plugin):
@@ -50,7 +49,7 @@ class BlueGreen(Plugin):
 
     def work(self, request: Request) -> Work:
         """A long operation: its limit is the custom timeout of the resource, else its input `timeoutSeconds`."""
-        limit = request.timeout or float(request.inputs.get("timeoutSeconds") or DEFAULT_SECONDS)
+        limit = request.timeout or float(request.inputs.get("timeoutSeconds") or defaults.TIMEOUT_SECONDS)
         return Work(log=self.log, urn=request.urn, cancelled=self.cancelled, orphaned=self.orphaned, limit=limit)
 
     def check_config(self, inputs: dict[str, Any]) -> list[Failure]:
@@ -59,7 +58,7 @@ class BlueGreen(Plugin):
         region, endpoint = inputs.get("region"), inputs.get("endpoint")
         if not region:
             failures.append(Failure(property="region", reason="is missing; expected an AWS region such as eu-west-1"))
-        elif not unknown(region) and not re.fullmatch(REGION, str(region)):
+        elif not unknown(region) and not re.fullmatch(defaults.REGION, str(region)):
             failures.append(Failure(property="region", reason=f"is {region!r}; expected one such as eu-west-1"))
         if endpoint and not unknown(endpoint) and not str(endpoint).startswith(("http://", "https://")):
             failures.append(Failure(property="endpoint", reason=f"is {endpoint!r}; expected http://... or https://..."))

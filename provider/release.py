@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
+from provider import defaults
 from provider.checks import Checks
 from provider.handler import Handler, resource_id
 from provider.images import image_of
@@ -28,8 +29,6 @@ INPUTS: Final = (
     "desiredCount",
     "previous",
 )
-VERSION: Final = r"[A-Za-z0-9._-]{1,128}"
-MOST_TASKS: Final = 5000  # ECS: tasks per service
 # How the version came into service. Once it is there these stay as they were: what depends on them must not run again.
 STORY: Final = ("action", "gate", "rollback", "liveColor", "liveWeights", "firstRelease", "reset", "actor")
 SHOWN: Final = ("version", "image", "desiredCount", "previous", "services")
@@ -41,14 +40,14 @@ class Release(Handler):
 
     def check(self, request: Request) -> Checked:
         """Validate the inputs and fill in defaults."""
-        checks = Checks(request.inputs, {"container": "app", "previous": "warm"}, INPUTS)
+        checks = Checks(request.inputs, {"container": defaults.CONTAINER, "previous": defaults.PREVIOUS}, INPUTS)
         for name in ("service", "repository", "cluster", "listenerRuleArn", "container"):
             checks.text(name)
-        checks.text("version", VERSION, what="1 to 128 letters, digits, dots, underscores or hyphens")
+        checks.text("version", defaults.VERSION, what=defaults.VERSION_WORDS)
         checks.text("image", required=False)
         checks.colors("services")
         checks.colors("targetGroupArns")
-        checks.number("desiredCount", 1, MOST_TASKS)
+        checks.number("desiredCount", 1, defaults.MOST_TASKS)
         checks.choice("previous", ("warm", "retired"))
         if unknown(request.inputs.get("version")):
             checks.refuse("version", "must be known before the run; a plan can't be made without it")

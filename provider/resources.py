@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 
 import pulumi
 
+from provider import defaults
+
 Colors = Mapping[str, pulumi.Input[str]]
 
 
@@ -69,8 +71,8 @@ class ReleaseArgs:
     target_group_arns: pulumi.Input[Colors]
     desired_count: pulumi.Input[int]
     image: pulumi.Input[str] | None = None
-    container: pulumi.Input[str] = "app"
-    previous: pulumi.Input[str] = "warm"
+    container: pulumi.Input[str] = defaults.CONTAINER
+    previous: pulumi.Input[str] = defaults.PREVIOUS
 
 
 class Release(_Resource):
@@ -154,7 +156,7 @@ class TaskRunArgs:
     security_groups: pulumi.Input[Sequence[pulumi.Input[str]]]
     environment: pulumi.Input[Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
     assign_public_ip: pulumi.Input[bool] = False
-    timeout_seconds: pulumi.Input[float] = 900
+    timeout_seconds: pulumi.Input[float] = defaults.TIMEOUT_SECONDS
 
 
 class TaskRun(_Resource):
@@ -191,8 +193,8 @@ class ServiceCapacityArgs:
     color: pulumi.Input[str]
     desired_count: pulumi.Input[int]
     least_count: pulumi.Input[int] | None = None
-    container: pulumi.Input[str] = "app"
-    timeout_seconds: pulumi.Input[float] = 900
+    container: pulumi.Input[str] = defaults.CONTAINER
+    timeout_seconds: pulumi.Input[float] = defaults.TIMEOUT_SECONDS
 
 
 class ServiceCapacity(_Resource):
@@ -229,11 +231,11 @@ class TrafficShiftArgs:
     cluster: pulumi.Input[str]
     services: pulumi.Input[Colors]
     settled_color: pulumi.Input[str] | None = None
-    steps: pulumi.Input[Sequence[pulumi.Input[int]]] = (10, 50, 100)
-    bake_seconds: pulumi.Input[float] = 60
+    steps: pulumi.Input[Sequence[pulumi.Input[int]]] = defaults.STEPS
+    bake_seconds: pulumi.Input[float] = defaults.BAKE_SECONDS
     rollback: pulumi.Input[bool] = False
     alarms: pulumi.Input[Sequence[pulumi.Input[str]]] = ()
-    timeout_seconds: pulumi.Input[float] = 900
+    timeout_seconds: pulumi.Input[float] = defaults.TIMEOUT_SECONDS
 
 
 class TrafficShift(_Resource):

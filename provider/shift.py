@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Final
 
+from provider import defaults
 from provider.aws import QUICK_READ_SECONDS, AwsError
 from provider.checks import Checks
 from provider.guards import Guards, Moved, needed_targets
@@ -32,7 +33,13 @@ INPUTS: Final = (
     "alarms",
     "timeoutSeconds",
 )
-DEFAULTS: Final = {"steps": [10, 50, FULL], "bakeSeconds": 60, "rollback": False, "alarms": [], "timeoutSeconds": 900}
+DEFAULTS: Final = {
+    "steps": list(defaults.STEPS),
+    "bakeSeconds": defaults.BAKE_SECONDS,
+    "rollback": False,
+    "alarms": [],
+    "timeoutSeconds": defaults.TIMEOUT_SECONDS,
+}
 PUT_BACK_SECONDS: Final = 9.0
 LAST_TRY_SECONDS: Final = PUT_BACK_SECONDS - QUICK_READ_SECONDS  # a call begun then may still take so long
 PAUSE_SECONDS: Final = 0.2  # before the next try to put them back

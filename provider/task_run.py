@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from provider import defaults
 from provider.checks import Checks
 from provider.handler import Handler, differs, resource_id
 from provider.plan import COLORS
@@ -25,7 +26,7 @@ INPUTS: Final = (
     "timeoutSeconds",
     "name",
 )
-DEFAULTS: Final = {"environment": {}, "assignPublicIp": False, "timeoutSeconds": 900}
+DEFAULTS: Final = {"environment": {}, "assignPublicIp": False, "timeoutSeconds": defaults.TIMEOUT_SECONDS}
 # What makes it another run. A new revision of a task definition for the same trigger does not.
 RERUN: Final = ("trigger", "color", "container", "command", "environment", "cluster", "name")
 OUTPUTS: Final = ("taskArn", "exitCode", "seconds", "logGroup", "logStream", "result", "startedAt")
