@@ -75,7 +75,9 @@ class LoadBalancing:
             thread.start()
 
     def stop(self) -> None:
-        """End everything that was started."""
+        """End everything that was started, and leave moto as it was."""
+        from local.elb import moto_elb
+
         self._stopping.set()
         self._wake.set()
         self._keep.set()
@@ -85,6 +87,7 @@ class LoadBalancing:
                 thread.join()
         self._envoy.stop()
         self._recorder.close()
+        moto_elb.unpatch(self)
 
     @property
     def envoy_pid(self) -> int | None:

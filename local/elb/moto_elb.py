@@ -62,6 +62,20 @@ def patch(balancing: LoadBalancing) -> None:
     _replace(FakeLoadBalancer, "load_balancer_state", property(_state))
 
 
+def unpatch(balancing: LoadBalancing) -> None:
+    """Give moto its own methods back, unless another has taken over since."""
+    if _ACTIVE != [balancing]:
+        return
+    _ACTIVE.clear()
+    EFFECTS.remove(_take_effect)
+    for (owner, name), original in _ORIGINALS.items():
+        if original is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, original)
+    _ORIGINALS.clear()
+
+
 def _replace(owner: type, name: str, value: Any) -> None:
     _ORIGINALS.setdefault((owner, name), owner.__dict__.get(name))
     setattr(owner, name, value)

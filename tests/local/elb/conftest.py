@@ -19,10 +19,12 @@ from tests.local.elb.elb_stage import Stage
 REGION = "eu-west-1"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    from moto.moto_api._internal.models import moto_api_backend
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+    moto_api_backend.reset()  # moto's store is the process's: a load balancer of another test file would be served too
     dispatcher = DomainDispatcherApplication(create_backend_app)
 
     def locked(environment: Any, start: Any) -> Any:
@@ -57,6 +59,7 @@ def _stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         balancing.stop()
         addresses.close()
         patches.undo()
+        moto_api_backend.reset()
 
 
 @pytest.fixture
