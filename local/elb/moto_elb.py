@@ -64,7 +64,7 @@ def patch(balancing: LoadBalancing) -> None:
 
 def unpatch(balancing: LoadBalancing) -> None:
     """Give moto its own methods back, unless another has taken over since."""
-    if _ACTIVE != [balancing]:
+    if [balancing] != _ACTIVE:
         return
     _ACTIVE.clear()
     EFFECTS.remove(_take_effect)
