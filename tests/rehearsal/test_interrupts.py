@@ -15,15 +15,19 @@ from rehearsal.trees import PROJECT
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-# The rehearsal with fewer steps, in which each resource is told however short it took.
-SHORTER = """
+# `python -m rehearsal`, whole or with fewer steps, in which each resource is told however short it took. Interrupts
+# come through also where the tests themselves run in the background of a shell, which ignores them.
+PROGRAM = """
+import signal
 import sys
 from rehearsal import __main__, engine
 from rehearsal.story import Story
 
-engine._LONG_SECONDS = 0.0
-names, whole = sys.argv[1].split("|"), Story.steps
-Story.steps = lambda story: (step for step in whole(story) if step[0] in names)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if names := set(filter(None, sys.argv[1].split("|"))):
+    engine._LONG_SECONDS = 0.0
+    whole = Story.steps
+    Story.steps = lambda story: (step for step in whole(story) if step[0] in names)
 sys.exit(__main__.main(sys.argv[2:]))
 """
 BEGIN = ("start the embedded AWS", "first release: v1 on an empty database")
@@ -31,18 +35,19 @@ BEGIN = ("start the embedded AWS", "first release: v1 on an empty database")
 
 @contextlib.contextmanager
 def playing(folder, *steps):
-    program = ["-c", SHORTER, "|".join(steps)] if steps else ["-m", "rehearsal"]
     process = subprocess.Popen(
-        [sys.executable, "-u", *program, "--rps", "50", "--folder", str(folder)],
+        [sys.executable, "-u", "-c", PROGRAM, "|".join(steps), "--rps", "50", "--folder", str(folder)],
         cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,
     )  # fmt: skip
     try:
         yield process
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGINT)
-        process.communicate(timeout=120)
+        process.terminate()
+        try:
+            process.communicate(timeout=120)
+        finally:
+            process.kill()
 
 
 def read_until(process, words):
