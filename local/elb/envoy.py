@@ -6,6 +6,7 @@ alone. Nothing here knows what the configuration means.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import logging
@@ -133,6 +134,9 @@ class Envoy:
         """Start the process and wait until it serves. Raises EnvoyError with the last line of its log."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._replace("bootstrap.json", json.dumps(configuration))
+        for name in ("cds", "lds"):  # it refuses to start without the files that it is to watch
+            with contextlib.suppress(FileExistsError), (self.folder / f"{name}.json").open("x") as empty:
+                empty.write(json.dumps({"version_info": "0", "resources": []}))
         command = [
             str(binary()), "-c", str(self.folder / "bootstrap.json"), "--concurrency", "1", "--disable-hot-restart",
             "--drain-time-s", "5", "--file-flush-interval-msec", "200", "--log-level", "warning",
