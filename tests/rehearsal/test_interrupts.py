@@ -80,7 +80,7 @@ def interrupt(process, folder, how=signal.SIGINT):
 )
 def test_an_interrupt_stops_everything(tmp_path, words, how):
     folder = tmp_path / "rehearsal"
-    with playing(folder) as process:
+    with playing(folder, *BEGIN, "load on", "release v2, with its expand") as process:
         read_until(process, words)
         interrupt(process, folder, how)
 
@@ -103,7 +103,7 @@ def test_a_run_after_a_kill_begins_afresh(tmp_path):
         read_until(killed, "first release")
         killed.kill()
     assert processes_of(folder)
-    with playing(folder) as process:
+    with playing(folder, *BEGIN, "load on") as process:
         read_until(process, "first release")
         read_until(process, "load on")
     assert process.returncode == 130
