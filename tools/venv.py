@@ -18,9 +18,9 @@ STAMP = VENV / ".installed"  # the fingerprint of the one that was installed las
 # Imported once after the installation, so that their bytecode is there also for processes that are told not to write
 # any (PYTHONDONTWRITEBYTECODE, common in containers): each Pulumi run and start of the embedded AWS saves a second.
 IMPORTED = (
-    *("boto3", "pulumi", "pulumi.runtime.proto", "pulumi_docker", "psycopg_pool", "alembic.command", "uvicorn"),
-    *("sqlalchemy.dialects.postgresql", "starlette.routing", "moto.server", "aiohttp", "hypothesis", "_pytest.config"),
-    *(f"pulumi_aws.{name}" for name in ("cloudwatch", "ec2", "ecr", "ecs", "iam", "lb", "rds", "secretsmanager")),
+    *("boto3", "pulumi", "pulumi.runtime.proto", "pulumi_aws", "pulumi_docker", "psycopg_pool", "alembic.command"),
+    *("uvicorn", "sqlalchemy.dialects.postgresql", "starlette.routing", "moto.server"),
+    *("aiohttp", "hypothesis", "_pytest.config"),
     *(
         f"moto.{service}.{part}"
         for service in (
@@ -135,9 +135,25 @@ def _pip() -> list[str | Path]:
 
 def _write_bytecode() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    script = "import contextlib, importlib\nfor name in {!r}:\n  with contextlib.suppress(Exception):\n"
-    script = script.format(IMPORTED) + "    importlib.import_module(name)"
-    console.run("writing bytecode", [python(), "-W", "ignore", "-c", script], cwd=VENV, env=environment)
+    command: console.Command = [python(), "-W", "ignore", "-c", bytecode_script()]
+    console.run("writing bytecode", command, cwd=VENV, env=environment)
+
+
+def bytecode_script() -> str:
+    """What imports everything once, as far as it is installed.
+
+    A service of `pulumi_aws` loads at the first look at it and not when it is imported, so the program's own list of
+    what it uses is gone through.
+    """
+    return f"""
+import contextlib, importlib, sys
+for name in {IMPORTED!r}:
+    with contextlib.suppress(Exception):
+        importlib.import_module(name)
+sys.path.insert(0, {str(ROOT)!r})
+with contextlib.suppress(Exception):
+    importlib.import_module("infra.sdk").narrow()
+"""
 
 
 def section(lock: str, name: str) -> str:
