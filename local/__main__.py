@@ -8,8 +8,9 @@ import sys
 from collections import deque
 
 from local import lifecycle
+from local.errors import LocalError
 from local.faults import KINDS
-from local.folder import Folder, LocalError
+from local.folder import Folder
 
 FAILED, NOT_RUNNING = 1, 3
 

@@ -20,8 +20,9 @@ from typing import Any
 from local.addresses import Addresses
 from local.calls import CallLog
 from local.control import Control
+from local.errors import LocalError
 from local.faults import Faults
-from local.folder import ACCOUNT, REGION, Folder, LocalError
+from local.folder import ACCOUNT, REGION, Folder
 from local.ports import holder
 from local.processes import Process, Records
 from local.server import Application, Server

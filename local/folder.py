@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.errors import LocalError
 from local.processes import Records
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -25,10 +26,6 @@ MARKER = ".embedded-aws"
 LOCK_SECONDS = 60.0
 
 Say = Callable[[str], None]
-
-
-class LocalError(RuntimeError):
-    """What a person has to know, in one line."""
 
 
 @dataclass(frozen=True)

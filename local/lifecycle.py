@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.folder import PROJECT, Folder, LocalError, Say
+from local.errors import LocalError
+from local.folder import PROJECT, Folder, Say
 from local.processes import Process, Records, gone
 
 START_SECONDS = 45.0

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from local.errors import LocalError
+
 SUFFIX = ".process.json"
 _STATE, _SESSION, _START = 2, 5, 21  # fields of /proc/PID/stat, counted from 0
 POLL_SECONDS = 0.02
@@ -107,12 +109,19 @@ class Records:
         (self._directory / f"{process.pid}{SUFFIX}").unlink(missing_ok=True)
 
     def all(self) -> list[Process]:
-        """Every process on record, running or not."""
-        found = []
-        for file in sorted(self._directory.glob(f"*{SUFFIX}")):
-            record = json.loads(file.read_text())
-            found.append(Process(pid=int(record["pid"]), started=record["started"], what=record["what"]))
-        return found
+        """Every process on record, running or not. Raises LocalError for a record that can't be read."""
+        return [_read(file) for file in sorted(self._directory.glob(f"*{SUFFIX}"))]
+
+
+def _read(file: Path) -> Process:
+    try:
+        record = json.loads(file.read_text())
+        return Process(pid=int(record["pid"]), started=record["started"], what=record["what"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise LocalError(
+            f"process record {file} can't be read ({type(error).__name__}), so it is not known whether that process "
+            f"still runs: end process {file.name.removesuffix(SUFFIX)} if it is part of the embedded AWS, then remove the file"
+        ) from error
 
 
 def _started(pid: int) -> str | None:

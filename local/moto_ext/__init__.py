@@ -11,8 +11,8 @@ from importlib.metadata import version
 from typing import Any
 
 from local.calls import CallLog
+from local.errors import LocalError
 from local.faults import Faults
-from local.folder import LocalError
 from local.server import Application
 
 VERSION = "5.2.5"

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local import lifecycle
-from local.folder import LocalError
+from local.errors import LocalError
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ import psutil
 import psycopg
 import pytest
 
-from local.folder import LocalError
+from local.errors import LocalError
 from tests.support.embedded_rds import scalar
 
 pytestmark = pytest.mark.slow

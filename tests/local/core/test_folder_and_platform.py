@@ -9,8 +9,9 @@ import pytest
 
 from local import lifecycle
 from local.calls import CallLog
+from local.errors import LocalError
 from local.faults import Faults
-from local.folder import Folder, LocalError
+from local.folder import Folder
 
 
 def test_the_folder_comes_from_the_environment(monkeypatch, tmp_path):

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from local.errors import LocalError
 from local.processes import Process, Records, gone
 
 
@@ -69,3 +70,10 @@ def test_records_survive_and_are_forgotten(tmp_path, sleeper):
     Records(tmp_path / "p").forget(process)
     assert Records(tmp_path / "p").all() == []
     assert Records(tmp_path / "never").all() == []
+
+
+@pytest.mark.parametrize("text", ["garbage", "[]", '{"pid": 1}', ""])
+def test_a_record_that_cannot_be_read_is_named(tmp_path, text):
+    (tmp_path / "4711.process.json").write_text(text)
+    with pytest.raises(LocalError, match=r"4711\.process\.json can't be read .* end process 4711 .* remove the file"):
+        Records(tmp_path).all()
