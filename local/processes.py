@@ -118,9 +118,10 @@ def _read(file: Path) -> Process:
         record = json.loads(file.read_text())
         return Process(pid=int(record["pid"]), started=record["started"], what=record["what"])
     except (ValueError, KeyError, TypeError) as error:
+        pid = file.name.removesuffix(SUFFIX)
         raise LocalError(
             f"process record {file} can't be read ({type(error).__name__}), so it is not known whether that process "
-            f"still runs: end process {file.name.removesuffix(SUFFIX)} if it is part of the embedded AWS, then remove the file"
+            f"still runs: end process {pid} if it is part of the embedded AWS, then remove the file"
         ) from error
 
 
