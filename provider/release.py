@@ -130,7 +130,11 @@ class Release(Handler):
         if outputs["reset"] and weights is not None:
             back = show(outputs["liveWeights"])
             work.say(f"an interrupted shift left {show(weights)}: first the weights go back to {back}")
-        if outputs["action"] != "none":
+        target: Color = outputs["targetColor"]
+        if weights is not None and same_shares(weights, outputs["weights"]) and _holds(slots[target], outputs):
+            # The story on record is of the release that brought it here; nothing of it happens again.
+            work.say(f"no release: {target} serves {outputs['version']} already; {_counts(outputs, slots)}")
+        elif outputs["action"] != "none":
             holds = ", ".join(_change(color, slots[color], outputs["colors"][color]["version"]) for color in COLORS)
             moves = f"weights {show(outputs['liveWeights'])} -> {show(outputs['weights'])}"
             if outputs["targetCount"] > request.inputs["desiredCount"]:
@@ -144,6 +148,21 @@ class Release(Handler):
         inputs = request.inputs
         write_weights(self.aws, inputs["listenerRuleArn"], inputs["targetGroupArns"], start)
         self.context.work(request).say(f"weights put back: {show(found)} -> {show(start)}")
+
+
+def _holds(slot: Slot | None, outputs: Mapping[str, Any]) -> bool:
+    return slot is not None and slot.version == outputs["version"]
+
+
+def _counts(outputs: Mapping[str, Any], slots: Slots) -> str:
+    """`blue 2 tasks, green 2 -> 0 tasks`."""
+    wanted = {outputs["targetColor"]: outputs["targetCount"], outputs["previousColor"]: outputs["previousCount"]}
+    parts = []
+    for color in COLORS:
+        slot, count = slots[color], wanted[color]
+        now = "" if slot is None or slot.desired_count == count else f"{slot.desired_count} -> "
+        parts.append(f"{color} {now}{count} tasks")
+    return ", ".join(parts)
 
 
 def _change(color: Color, slot: Slot | None, version: str) -> str:

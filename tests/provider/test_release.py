@@ -86,6 +86,7 @@ def test_more_tasks_change_the_counts_and_not_the_story(plugin, stack):
     story = ("action", "gate", "liveColor", "liveWeights", "firstRelease")
     assert [third[key] for key in story] == [second[key] for key in story]
     assert third["targetCount"] == 3
+    plugin.lines.wait_for("no release: green serves v2 already; blue 2 -> 3 tasks, green 2 -> 3 tasks")
 
 
 def test_a_release_takes_over_as_many_tasks_as_are_in_service(plugin, stack):
