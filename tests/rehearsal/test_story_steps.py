@@ -27,6 +27,7 @@ class Play:
         self.weights = {"blue": 0, "green": 100}
         self.held = {"blue": "v-1", "green": "v-2"}
         self.ran = []
+        self.shown = []
         self.outcome = Outcome(began=100.0, seconds=5.0, log=Path("log"))
         self.release = {"previous": {"tasks": 0}, "schemaRevision": "e0003+c0002"}
         self.columns = {"id", "price", "amount_cents"}
@@ -59,6 +60,7 @@ class Play:
             embedded=SimpleNamespace(stop=lambda: None, folder=Path("/nobody/knows/this/folder")),
             environment={"AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
             report=Report(started=1.0, rps=1),
+            show=self.shown.append,
             changes=lambda: list(self.moves),
         )
         self.story = Story(stage)
@@ -184,7 +186,8 @@ def three(play, tmp_path):
 
 @pytest.mark.usefixtures("three")
 def test_after_a_release_nothing_is_to_do(play):
-    assert play.story.no_change() == "no change: preview 2.0 s, up --refresh 2.0 s, preview --diff 2.0 s"
+    assert play.story.no_change() == "none of them found a change"
+    assert play.shown == [f"pulumi {name}: no change, 2.0 s" for name in ("preview", "up --refresh", "preview --diff")]
     assert play.ran == [
         ("preview", "--expect-no-changes", True),
         ("up", "--refresh", "--skip-preview", "--yes", "--expect-no-changes", True),
