@@ -8,6 +8,39 @@ from steps import TAGS, changed, replaced
 
 
 def balancing(vpc: aws.ec2.Vpc, subnets: list[aws.ec2.Subnet]) -> tuple[aws.lb.TargetGroup, list[aws.lb.ListenerRule]]:
+    groups = {color: _target_group(color, vpc) for color in ("blue", "green")}
+    listener = _listener(subnets)
+    rules = [_weighted(listener, groups), _by_header(listener, groups)]
+    _redirect(listener)
+    return groups["blue"], rules
+
+
+def _target_group(color: str, vpc: aws.ec2.Vpc) -> aws.lb.TargetGroup:
+    return aws.lb.TargetGroup(
+        color,
+        # A name of its own would keep the rule's old group and its replacement from living side by side.
+        name="conformance-blue" if color == "blue" else None,
+        port=81 if replaced and color == "green" else 80,
+        protocol="HTTP",
+        target_type="ip",
+        vpc_id=vpc.id,
+        deregistration_delay=6 if changed else 5,
+        health_check={
+            "enabled": True,
+            "path": "/livez" if changed else "/readyz",
+            "matcher": "200",
+            "interval": 5,
+            "timeout": 2,
+            "healthy_threshold": 2,
+            "unhealthy_threshold": 3,
+            "port": "traffic-port",
+            "protocol": "HTTP",
+        },
+        tags=TAGS,
+    )
+
+
+def _listener(subnets: list[aws.ec2.Subnet]) -> aws.lb.Listener:
     balancer = aws.lb.LoadBalancer(
         "lb",
         name="conformance",
@@ -17,32 +50,7 @@ def balancing(vpc: aws.ec2.Vpc, subnets: list[aws.ec2.Subnet]) -> tuple[aws.lb.T
         drop_invalid_header_fields=True,
         tags=TAGS,
     )
-    blue, green = (
-        aws.lb.TargetGroup(
-            color,
-            # A name of its own would keep the rule's old group and its replacement from living side by side.
-            name="conformance-blue" if color == "blue" else None,
-            port=81 if replaced and color == "green" else 80,
-            protocol="HTTP",
-            target_type="ip",
-            vpc_id=vpc.id,
-            deregistration_delay=6 if changed else 5,
-            health_check={
-                "enabled": True,
-                "path": "/livez" if changed else "/readyz",
-                "matcher": "200",
-                "interval": 5,
-                "timeout": 2,
-                "healthy_threshold": 2,
-                "unhealthy_threshold": 3,
-                "port": "traffic-port",
-                "protocol": "HTTP",
-            },
-            tags=TAGS,
-        )
-        for color in ("blue", "green")
-    )
-    listener = aws.lb.Listener(
+    return aws.lb.Listener(
         "listener",
         load_balancer_arn=balancer.arn,
         port=8081 if changed else 8080,
@@ -58,8 +66,10 @@ def balancing(vpc: aws.ec2.Vpc, subnets: list[aws.ec2.Subnet]) -> tuple[aws.lb.T
         ],
         tags=TAGS,
     )
+
+
+def _weighted(listener: aws.lb.Listener, groups: dict[str, aws.lb.TargetGroup]) -> aws.lb.ListenerRule:
     weights = {"blue": 70, "green": 30} if changed else {"blue": 100, "green": 0}
-    groups = {"blue": blue, "green": green}
     rule = aws.lb.ListenerRule(
         "rule",
         listener_arn=listener.arn,
@@ -75,13 +85,21 @@ def balancing(vpc: aws.ec2.Vpc, subnets: list[aws.ec2.Subnet]) -> tuple[aws.lb.T
         ],
         tags=TAGS,
     )
-    test = aws.lb.ListenerRule(
+    pulumi.export("weights", rule.actions[0].forward.target_groups.apply(lambda ts: [t.weight for t in ts]))
+    return rule
+
+
+def _by_header(listener: aws.lb.Listener, groups: dict[str, aws.lb.TargetGroup]) -> aws.lb.ListenerRule:
+    return aws.lb.ListenerRule(
         "test",
         listener_arn=listener.arn,
         priority=1,
         conditions=[{"http_header": {"http_header_name": "bluegreen-color", "values": ["blue"]}}],
-        actions=[{"type": "forward", "target_group_arn": (green if changed else blue).arn}],
+        actions=[{"type": "forward", "target_group_arn": groups["green" if changed else "blue"].arn}],
     )
+
+
+def _redirect(listener: aws.lb.Listener) -> None:
     aws.lb.ListenerRule(
         "redirect",
         listener_arn=listener.arn,
@@ -94,8 +112,6 @@ def balancing(vpc: aws.ec2.Vpc, subnets: list[aws.ec2.Subnet]) -> tuple[aws.lb.T
             }
         ],
     )
-    pulumi.export("weights", rule.actions[0].forward.target_groups.apply(lambda ts: [t.weight for t in ts]))
-    return blue, [rule, test]
 
 
 def containers(
@@ -104,13 +120,17 @@ def containers(
     subnets: list[aws.ec2.Subnet],
     firewall: aws.ec2.SecurityGroup,
 ) -> None:
-    group, rules = balanced
     cluster = aws.ecs.Cluster(
         "cluster",
         name="conformance",
         settings=[{"name": "containerInsights", "value": "disabled" if changed else "enabled"}],
         tags=TAGS,
     )
+    _service(cluster, _task(role), balanced, subnets, firewall)
+    _repository()
+
+
+def _task(role: aws.iam.Role) -> aws.ecs.TaskDefinition:
     definitions = [
         {
             "name": "app",
@@ -119,7 +139,7 @@ def containers(
             "portMappings": [{"containerPort": 8080}],
         }
     ]
-    task = aws.ecs.TaskDefinition(
+    return aws.ecs.TaskDefinition(
         "td",
         family="conformance",
         cpu="256",
@@ -131,6 +151,16 @@ def containers(
         container_definitions=json.dumps(definitions),
         tags=TAGS,
     )
+
+
+def _service(
+    cluster: aws.ecs.Cluster,
+    task: aws.ecs.TaskDefinition,
+    balanced: tuple[aws.lb.TargetGroup, list[aws.lb.ListenerRule]],
+    subnets: list[aws.ec2.Subnet],
+    firewall: aws.ec2.SecurityGroup,
+) -> None:
+    group, rules = balanced
     aws.ecs.Service(
         "service",
         name="conformance-3" if replaced else "conformance",
@@ -155,6 +185,9 @@ def containers(
         # ECS takes a target group only once a load balancer uses it.
         opts=pulumi.ResourceOptions(depends_on=rules),
     )
+
+
+def _repository() -> None:
     repository = aws.ecr.Repository(
         "repo",
         name="conformance-3" if replaced else "conformance",
