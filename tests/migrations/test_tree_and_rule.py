@@ -64,6 +64,7 @@ def test_other_mistakes_are_named(tmp_path):
         read_tree(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TREES)
 def test_alembic_sees_the_same_tree(schema_trees, name):
     """Our reading of the files and Alembic's own agree, for every version."""

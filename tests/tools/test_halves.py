@@ -41,6 +41,7 @@ def test_the_times_of_a_run_are_kept_and_those_of_others_stay(tmp_path, monkeypa
     assert halves.read_times() == {"tests.a": 3.5, "tests.b": 4.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", [1, 2])
 def test_pytest_runs_the_half_it_is_told(tmp_path, half):
     for name in ("one", "two"):
