@@ -61,7 +61,7 @@ def test_an_interrupt_ends_what_was_started(tmp_path, number):
         from tools import __main__, console, setup
 
         console.LOG = Path({str(tmp_path)!r})
-        setup.set_up = lambda *_, quiet: console.run("waiting", ["/bin/sh", "-c", "echo $$ > {tmp_path}/pid; sleep 300"])
+        setup.set_up = lambda *_, **__: console.run("waiting", ["/bin/sh", "-c", "echo $$ > {tmp_path}/pid; sleep 99"])
         raise SystemExit(__main__.main(["setup"]))
     """)
     fifo = tmp_path / "pid"
