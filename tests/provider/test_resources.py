@@ -6,6 +6,7 @@ import pulumi
 import pytest
 
 from provider import capacity, release, resources, shift, task_run
+from tests.support.own_loop import own_loop
 
 
 class Mocks(pulumi.runtime.Mocks):
@@ -23,9 +24,10 @@ class Mocks(pulumi.runtime.Mocks):
 @pytest.fixture
 def mocks():
     made = Mocks()
-    pulumi.runtime.set_mocks(made, project="bluegreen", stack="test", preview=False)
-    yield made
-    pulumi.runtime.reset_options()
+    with own_loop():
+        pulumi.runtime.set_mocks(made, project="bluegreen", stack="test", preview=False)
+        yield made
+        pulumi.runtime.reset_options()
 
 
 COLORS = {"blue": "b", "green": "g"}

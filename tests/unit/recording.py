@@ -6,10 +6,7 @@ has no options. `record` gives each program an event loop of its own and leaves 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +15,8 @@ from pulumi.runtime import config as runtime_config
 from pulumi.runtime import mocks, rpc
 from pulumi.runtime.settings import get_root_resource, reset_options
 from pulumi.runtime.stack import run_pulumi_func
+
+from tests.support.own_loop import own_loop
 
 # A process without any mock answers registrations by itself: a test that forgot `record` would pass alone. Not here.
 reset_options()
@@ -175,7 +174,7 @@ def record(
     recording = Recording()
     answers = Answers(outputs, calls)
     runtime_config.set_all_config({f"bluegreen:{key}": value for key, value in (config or {}).items()}, [])
-    with _own_loop() as loop:
+    with own_loop() as loop:
         mocks.set_mocks(answers, project="bluegreen", stack="test", monitor=RecordingMonitor(answers, recording))
         try:
             loop.run_until_complete(run_pulumi_func(lambda: _run(program, recording)))
@@ -183,30 +182,6 @@ def record(
             reset_options()
             runtime_config.set_all_config({}, [])
     return recording
-
-
-@contextlib.contextmanager
-def _own_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop for one program, closed with the ones that the SDK opens in each thread that answers a request."""
-    opened: list[asyncio.AbstractEventLoop] = []
-
-    def open_loop() -> None:
-        opened.append(asyncio.new_event_loop())
-        asyncio.set_event_loop(opened[-1])
-
-    open_loop()
-    loop = opened[0]
-    executor = ThreadPoolExecutor(max_workers=4, initializer=open_loop)
-    loop.set_default_executor(executor)
-    try:
-        yield loop
-    finally:
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        executor.shutdown()
-        for each in opened:
-            each.close()
-        asyncio.set_event_loop(None)
 
 
 def _run(program: Callable[[], None], recording: Recording) -> None:
