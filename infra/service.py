@@ -11,11 +11,14 @@ import pulumi
 from infra import naming
 from infra.color import ColorService, ColorServiceArgs, ColorTasks, ColorTasksArgs
 from infra.containers import ContainerArgs, DatabaseAccess
+from infra.cutover import Cutover, CutoverArgs
 from infra.database import DATABASE_NAME, DATABASE_PORT
 from infra.naming import COLORS, Color
 from infra.platform import Platform
-from infra.release import Cutover, CutoverArgs, Place, ReleasePlan, ReleasePlanArgs, SchemaGate, SchemaGateArgs
+from infra.release import ReleasePlan, ReleasePlanArgs
+from infra.schema import SchemaGate, SchemaGateArgs
 from infra.settings import Settings
+from infra.tasks import Place
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,150 @@
+"""From one color to the other, in an order that the engine keeps: target color steady, smoke test, shift, previous
+color, contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+
+from infra import containers
+from infra.load_balancer import TEST_HEADER
+from infra.tasks import Place, migration
+from provider import resources
+
+SMOKE: Final = ("python", "-m", "app.smoke")
+RETIRED: Final = "retired"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutoverArgs:
+    """`services`: both colors' ECS services. `previous` "retired" runs the contract revisions too. Times in seconds."""
+
+    place: Place
+    release: resources.Release
+    previous: str
+    least_count: int  # below it a count from outside is raised again
+    services: Sequence[pulumi.Resource]
+    service_names: resources.Colors
+    app_task_definitions: resources.Colors
+    migrate_task_definitions: resources.Colors
+    target_group_arns: resources.Colors
+    rule_arn: pulumi.Input[str]
+    test_url: pulumi.Input[str]
+    schema: pulumi.Resource
+    database_identity: pulumi.Input[str]
+    steps: tuple[int, ...]
+    bake: int
+    alarms: tuple[str, ...]
+
+
+class Cutover(pulumi.ComponentResource):
+    """`bluegreen:infra:Cutover`: target color steady, smoke test, shift, previous color, and perhaps contract.
+
+    Outputs: weights. The steps are attributes: start, smoke, shift, previous, contract (None unless retired).
+    """
+
+    start: resources.ServiceCapacity
+    smoke: resources.TaskRun
+    shift: resources.TrafficShift
+    previous: resources.ServiceCapacity
+    contract: resources.TaskRun | None
+
+    def __init__(self, name: str, args: CutoverArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("bluegreen:infra:Cutover", name, {}, opts)
+        self._name = name
+        self._args = args
+        release = args.release
+        self.start = self._capacity("start", release.target_color, release.target_count, [*args.services, args.schema])
+        self.smoke = self._smoke()
+        self.shift = self._shift()
+        self.previous = self._capacity("previous", release.previous_color, release.previous_count, [self.shift])
+        self.contract = self._contract() if args.previous == RETIRED else None
+        self.register_outputs({"weights": self.shift.weights})
+
+    def _capacity(
+        self,
+        step: str,
+        color: pulumi.Input[str],
+        count: pulumi.Input[int],
+        after: Sequence[pulumi.Resource],
+    ) -> resources.ServiceCapacity:
+        args = self._args
+        return resources.ServiceCapacity(
+            f"{self._name}-{step}",
+            resources.ServiceCapacityArgs(
+                cluster=args.place.cluster,
+                services=args.service_names,
+                task_definitions=args.app_task_definitions,
+                target_group_arns=args.target_group_arns,
+                color=color,
+                desired_count=count,
+                least_count=args.least_count,
+                timeout_seconds=args.place.timeout,
+                container=containers.APP,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+        )
+
+    def _smoke(self) -> resources.TaskRun:
+        place, release = self._args.place, self._args.release
+        return resources.TaskRun(
+            f"{self._name}-smoke",
+            resources.TaskRunArgs(
+                name="smoke",
+                cluster=place.cluster,
+                task_definitions=self._args.app_task_definitions,
+                color=release.target_color,
+                container=containers.APP,
+                command=list(SMOKE),
+                environment={
+                    "SMOKE_HEADER": pulumi.Output.concat(TEST_HEADER, ": ", release.target_color),
+                    "SMOKE_URL": self._args.test_url,
+                },
+                subnets=list(place.subnet_ids),
+                security_groups=[place.security_group_id],
+                assign_public_ip=place.public,
+                trigger=pulumi.Output.concat(release.version, "/", release.target_color),
+                timeout_seconds=place.timeout,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[*place.ready, self.start]),
+        )
+
+    def _shift(self) -> resources.TrafficShift:
+        args, release = self._args, self._args.release
+        return resources.TrafficShift(
+            f"{self._name}-shift",
+            resources.TrafficShiftArgs(
+                listener_rule_arn=args.rule_arn,
+                target_group_arns=args.target_group_arns,
+                weights=release.weights,
+                seen_weights=release.live_weights,
+                steps=list(args.steps),
+                bake_seconds=args.bake,
+                rollback=release.rollback,
+                settled_color=release.live_color,
+                cluster=args.place.cluster,
+                services=args.service_names,
+                alarms=list(args.alarms),
+                timeout_seconds=args.place.timeout,
+            ),
+            # By name, not only through the chain: each of the three alone must be enough to stop the shift.
+            pulumi.ResourceOptions(parent=self, depends_on=[args.schema, self.start, self.smoke]),
+        )
+
+    def _contract(self) -> resources.TaskRun:
+        args, release = self._args, self._args.release
+        return resources.TaskRun(
+            f"{self._name}-contract",
+            migration(
+                args.place,
+                release.target_color,
+                args.migrate_task_definitions,
+                "contract",
+                pulumi.Output.concat(release.version, "/contract/", args.database_identity),
+            ),
+            # Takes away what the previous version needs: not before its last task has stopped.
+            pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.previous]),
+        )

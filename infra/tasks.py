@@ -1,0 +1,53 @@
+"""Where a release's run-once tasks run, and what a run of the migrations command is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import pulumi
+
+from infra import containers
+from provider import resources
+
+MIGRATIONS: Final = ("python", "-m", "migrations")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where run-once tasks run, and how long one may take at most (seconds).
+
+    ready: what such a task needs besides its task definition: ways through the firewall and the network, and rights.
+    """
+
+    cluster: pulumi.Input[str]
+    subnet_ids: Sequence[pulumi.Input[str]]
+    security_group_id: pulumi.Input[str]
+    public: bool
+    timeout: int
+    ready: Sequence[pulumi.Resource] = field(default=())
+
+
+def migration(
+    place: Place,
+    color: pulumi.Input[str],
+    task_definitions: resources.Colors,
+    command: pulumi.Input[str],
+    trigger: pulumi.Input[str],
+) -> resources.TaskRunArgs:
+    """One run of the migrations command, in that color's image."""
+    return resources.TaskRunArgs(
+        name="migrations",
+        cluster=place.cluster,
+        task_definitions=task_definitions,
+        color=color,
+        container=containers.MIGRATE,
+        command=[*MIGRATIONS, command],
+        environment={},
+        subnets=list(place.subnet_ids),
+        security_groups=[place.security_group_id],
+        assign_public_ip=place.public,
+        trigger=trigger,
+        timeout_seconds=place.timeout,
+    )
