@@ -16,27 +16,36 @@ from migrations import settings
 from migrations.errors import Exit, MigrationError
 
 
-def say(line: str) -> None:
-    """Progress, at once: the log of the task is watched while it runs."""
-    print(line, flush=True)
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run one command and answer its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m migrations", description="Move the schema of this image.")
-    parser.add_argument("command", choices=("roles", "check", "expand", "contract", "history"))
-    chosen = parser.parse_args(arguments).command
+    chosen = _arguments(arguments)
+    # With --json stdout holds one object and nothing else. The log of a task is watched while it runs: at once.
+    progress = sys.stderr if chosen.json else sys.stdout
+
+    def say(line: str) -> None:
+        print(line, file=progress, flush=True)
+
     try:
         # Settings before the rest: a wrong one is told without the second that SQLAlchemy and Alembic take to load.
         found = settings.load(os.environ)
         from migrations.commands import COMMANDS
 
-        result = COMMANDS[chosen](found, say)
+        result = COMMANDS[chosen.command](found, say)
     except MigrationError as error:
-        print(str(error), file=sys.stderr, flush=True)
+        if chosen.json:
+            print(json.dumps({"error": error.as_json()}), flush=True)
+        else:
+            print(str(error), file=sys.stderr, flush=True)
         return int(error.exit)
     print(json.dumps({"result": result}), flush=True)
     return int(Exit.DONE)
+
+
+def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m migrations", description="Move the schema of this image.")
+    parser.add_argument("command", choices=("roles", "check", "expand", "contract", "history"))
+    parser.add_argument("--json", action="store_true", help="progress to stderr, one JSON object to stdout")
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -16,15 +16,26 @@ class Exit(IntEnum):
     ANOTHER_RUNNER = 5  # another runner held the session lock for the whole wait
     STATEMENT_FAILED = 6  # a revision failed; what it did in its transaction was rolled back
     UNREACHABLE = 7  # no connection to the database
-    OUT_OF_TIME = 8  # a statement ran into its time limit
+    OUT_OF_TIME = 8  # a statement ran into its time limit, or the phase into its budget
     BAD_TREE = 9  # the revisions in this image make no sense together
     PENDING = 10  # check: revisions this image needs are not applied
+    BACKFILL_INCOMPLETE = 11  # contract: rows are left that a backfill must fill first
+    LINT_REFUSED = 12  # a pending revision does what its phase must not do
+    EDITED = 13  # a revision is not the one that was applied under its name
+    NOT_ADOPTED = 14  # the database has tables and no history
+    OLD_VERSION_LIVES = 15  # contract: something runs that does not know the revision
+    POOLER = 16  # a pooler hands each transaction another session
+    DRIFT = 17  # the live structure is not the one expected
 
 
 class MigrationError(Exception):
     """One line for the person at the terminal, and the exit code."""
 
     exit = Exit.UNEXPECTED
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`: exit code, its name, and the line."""
+        return {"exit": int(self.exit), "name": self.exit.name, "message": str(self)}
 
 
 class SettingError(MigrationError):
@@ -64,7 +75,7 @@ class StatementFailedError(MigrationError):
 
 
 class OutOfTimeError(MigrationError):
-    """A statement ran into its time limit."""
+    """A statement ran into its time limit, or the phase into its budget."""
 
     exit = Exit.OUT_OF_TIME
 
@@ -79,3 +90,45 @@ class BadTreeError(MigrationError):
     """The revisions in this image make no sense together."""
 
     exit = Exit.BAD_TREE
+
+
+class BackfillIncompleteError(MigrationError):
+    """Rows are left that a backfill must fill before the contract."""
+
+    exit = Exit.BACKFILL_INCOMPLETE
+
+
+class LintRefusedError(MigrationError):
+    """A pending revision does what its phase must not do."""
+
+    exit = Exit.LINT_REFUSED
+
+
+class EditedError(MigrationError):
+    """A revision is not the one that was applied under its name."""
+
+    exit = Exit.EDITED
+
+
+class NotAdoptedError(MigrationError):
+    """The database has tables and no history."""
+
+    exit = Exit.NOT_ADOPTED
+
+
+class OldVersionLivesError(MigrationError):
+    """Something runs that does not know the contract revision."""
+
+    exit = Exit.OLD_VERSION_LIVES
+
+
+class PoolerError(MigrationError):
+    """A pooler hands each transaction another session."""
+
+    exit = Exit.POOLER
+
+
+class DriftError(MigrationError):
+    """The live structure is not the one expected."""
+
+    exit = Exit.DRIFT

@@ -23,7 +23,7 @@ _GRANTS = (
     "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
     "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {role}",
     # What the runner keeps for itself, the service may read and not write.
-    "REVOKE INSERT, UPDATE, DELETE ON schema_history, schema_versions, alembic_version FROM {role}",
+    f"REVOKE INSERT, UPDATE, DELETE ON {', '.join(history.OWN_TABLES)} FROM {{role}}",
 )
 
 

@@ -20,6 +20,12 @@ class Applied:
 
     expand: frozenset[str]
     contract: frozenset[str]
+    backfill: frozenset[str] = frozenset()
+
+    @property
+    def all(self) -> frozenset[str]:
+        """Of every phase."""
+        return self.expand | self.contract | self.backfill
 
     @classmethod
     def of(cls, rows: Iterable[Sequence[Any]]) -> Self:
@@ -28,6 +34,7 @@ class Applied:
         return cls(
             expand=frozenset(name for name, phase in found if phase == "expand"),
             contract=frozenset(name for name, phase in found if phase == "contract"),
+            backfill=frozenset(name for name, phase in found if phase == "backfill"),
         )
 
 
@@ -51,8 +58,7 @@ def missing_expands(tree: Tree, applied: Applied) -> list[str]:
 
 def pending(tree: Tree, applied: Applied, phase: Phase) -> list[Revision]:
     """The revisions of a phase that the database lacks, in order."""
-    have = applied.expand | applied.contract
-    return [revision for revision in tree.phase(phase) if revision.revision not in have]
+    return [revision for revision in tree.phase(phase) if revision.revision not in applied.all]
 
 
 def reason_not_servable(tree: Tree, applied: Applied) -> str | None:

@@ -27,8 +27,9 @@ from migrations.database import Connection, Say, first_line, is_lock_refusal, is
 from migrations.errors import BadTreeError, LockNotObtainedError, OutOfTimeError, StatementFailedError
 from migrations.locks import Attempts
 from migrations.settings import Settings
-from migrations.tree import FOLDER, PHASES, Revision
+from migrations.tree import FOLDER, Revision
 
+ALEMBIC_BRANCHES = ("expand", "contract")  # folders too; a backfill is not Alembic's
 _TIMEOUT = re.compile(r"[1-9][0-9]{0,5}(ms|s|min)")
 _DEFAULT_TIMEOUT = "30s"
 
@@ -38,7 +39,7 @@ def script_directory() -> ScriptDirectory:
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     config.set_main_option("path_separator", "os")
-    config.set_main_option("version_locations", ":".join(str(FOLDER / phase) for phase in PHASES))
+    config.set_main_option("version_locations", ":".join(str(FOLDER / phase) for phase in ALEMBIC_BRANCHES))
     return ScriptDirectory.from_config(config)
 
 
@@ -50,7 +51,7 @@ def apply(connection: Connection, todo: Sequence[Revision], settings: Settings, 
     for revision in todo:
         _require(connection, revision)
         started = time.monotonic()
-        _apply_with_retries(connection, scripts, revision, settings.version, attempts)
+        _apply_with_retries(connection, scripts, revision, settings, attempts)
         say(f"{revision.phase} {revision.revision} applied in {time.monotonic() - started:.2f} s")
         done.append(revision.revision)
     return done
@@ -58,7 +59,7 @@ def apply(connection: Connection, todo: Sequence[Revision], settings: Settings, 
 
 def _require(connection: Connection, revision: Revision) -> None:
     applied = history.applied(connection)
-    if missing := [name for name in revision.depends_on if name not in applied.expand | applied.contract]:
+    if missing := [name for name in revision.depends_on if name not in applied.all]:
         raise BadTreeError(
             f"migrations: {revision.phase} {revision.revision} needs {missing[0]}, which is not applied; "
             "run its phase first"
@@ -66,13 +67,13 @@ def _require(connection: Connection, revision: Revision) -> None:
 
 
 def _apply_with_retries(
-    connection: Connection, scripts: ScriptDirectory, revision: Revision, version: str, attempts: Attempts
+    connection: Connection, scripts: ScriptDirectory, revision: Revision, settings: Settings, attempts: Attempts
 ) -> None:
     tables = _tables(revision)
     while attempts.wait_for_blockers(connection, tables):
         _set_limits(connection, revision, attempts.lock_timeout)
         try:
-            _apply_once(connection, scripts, revision, version)
+            _apply_once(connection, scripts, revision, settings)
         except DBAPIError as error:
             if not is_lock_refusal(error.orig):
                 raise _failure(revision, error) from error
@@ -86,7 +87,7 @@ def _apply_with_retries(
     )
 
 
-def _apply_once(connection: Connection, scripts: ScriptDirectory, revision: Revision, version: str) -> None:
+def _apply_once(connection: Connection, scripts: ScriptDirectory, revision: Revision, settings: Settings) -> None:
     started = time.monotonic()
     script = scripts.get_revision(revision.revision)
 
@@ -94,7 +95,7 @@ def _apply_once(connection: Connection, scripts: ScriptDirectory, revision: Revi
         yield MigrationStep.upgrade_from_script(scripts.revision_map, script)
 
     def record(**_: Any) -> None:
-        history.record(connection, revision.revision, revision.phase, version, time.monotonic() - started)
+        history.record(connection, revision, settings, time.monotonic() - started)
 
     with _as_sqlalchemy(connection) as wrapped:
         context = MigrationContext.configure(

@@ -10,7 +10,8 @@ from migrations.errors import SettingError
 from migrations.tree import Phase
 
 # In all, for taking the locks of one phase; a contract has nobody waiting for it.
-LOCK_BUDGET: Mapping[Phase, int] = {"expand": 180, "contract": 600}
+LOCK_BUDGET: Mapping[Phase, int] = {"expand": 180, "contract": 600, "backfill": 600}
+_ACTOR_LIMIT = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,7 @@ class Settings:
 
     database: service.Database  # DB_*: the owner of the schema
     version: str  # APP_VERSION
+    actor: str = ""  # MIGRATION_ACTOR: who releases
     lock_budget: Mapping[Phase, float] = field(default_factory=lambda: LOCK_BUDGET)  # MIGRATION_LOCK_BUDGET_SECONDS
     runner_wait: float = 120  # MIGRATION_RUNNER_WAIT_SECONDS: how long to wait for another runner
     connect_wait: float = 20  # MIGRATION_CONNECT_WAIT_SECONDS
@@ -34,6 +36,7 @@ def load(environment: Mapping[str, str]) -> Settings:
         return Settings(
             database=service.database(environment),
             version=service.version(environment),
+            actor=environment.get("MIGRATION_ACTOR", "")[:_ACTOR_LIMIT],
             lock_budget=budget,
             runner_wait=service.number(environment, "MIGRATION_RUNNER_WAIT_SECONDS", 120, 1, 86_400),
             connect_wait=service.number(environment, "MIGRATION_CONNECT_WAIT_SECONDS", 20, 1, 3_600),

@@ -1,34 +1,24 @@
-"""The revisions an image carries, read from its files without running them.
+"""The revisions an image carries: three phases, each one line of revisions from the first to its head.
 
-The service asks this at its start too, so it imports neither Alembic nor SQLAlchemy.
-A revision's phase is the folder it lies in.
+A phase's folder has a file HEAD with the name of its newest revision. Two branches that both add a revision change the
+same line of it, so git reports a conflict when they meet, and not a release.
 """
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from migrations.errors import BadTreeError
+from migrations.revision_file import FOLDERS, Phase, Revision, read_revision
 
-Phase = Literal["expand", "contract"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 FOLDER = Path(__file__).parent
+HEAD = "HEAD"
 
-
-@dataclass(frozen=True, kw_only=True)
-class Revision:
-    """One revision file."""
-
-    revision: str
-    phase: Phase
-    down_revision: str | None
-    depends_on: tuple[str, ...]
-    file: Path
-    settings: Mapping[str, object]  # optional constants of the file: tables, statement_timeout
+__all__ = ["FOLDER", "FOLDERS", "HEAD", "PHASES", "Phase", "Revision", "Tree", "read_tree"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,70 +27,54 @@ class Tree:
 
     expand: tuple[Revision, ...]
     contract: tuple[Revision, ...]
+    backfill: tuple[Revision, ...] = ()
 
     def phase(self, phase: Phase) -> tuple[Revision, ...]:
         """The revisions of one phase, first one first."""
-        return self.expand if phase == "expand" else self.contract
+        return {"expand": self.expand, "contract": self.contract, "backfill": self.backfill}[phase]
 
     def known(self, phase: Phase) -> frozenset[str]:
         """The names of one phase's revisions."""
         return frozenset(revision.revision for revision in self.phase(phase))
 
+    def all(self) -> Iterator[Revision]:
+        """Every revision, phase by phase."""
+        for phase in PHASES:
+            yield from self.phase(phase)
+
 
 def read_tree(folder: Path = FOLDER) -> Tree:
-    """Read `expand/` and `contract/` under the folder. Raises BadTreeError."""
-    found = {phase: list(_read_phase(folder, phase)) for phase in PHASES}
+    """Read `expand/`, `contract/` and `backfills/` under the folder. Raises BadTreeError."""
+    found = {phase: _read_phase(folder, phase) for phase in PHASES}
     names = [revision.revision for revisions in found.values() for revision in revisions]
     if double := sorted({name for name in names if names.count(name) > 1}):
         raise BadTreeError(f"migrations: revision {double[0]} is in two files, expected one file each; rename one")
-    tree = Tree(expand=_chain("expand", found["expand"]), contract=_chain("contract", found["contract"]))
-    for revision in (*tree.expand, *tree.contract):
+    chains = {phase: _chain(phase, revisions) for phase, revisions in found.items()}
+    for phase, chain in chains.items():
+        _require_head(folder / FOLDERS[phase] / HEAD, chain)
+    tree = Tree(expand=chains["expand"], contract=chains["contract"], backfill=chains["backfill"])
+    for revision in tree.all():
         if missing := sorted(set(revision.depends_on) - set(names)):
             raise BadTreeError(f"migrations: {revision.file.name} depends on {missing[0]}, which is in no file")
+        if missing := sorted(set(revision.needs_backfills) - tree.known("backfill")):
+            raise BadTreeError(f"migrations: {revision.file.name} needs backfill {missing[0]}, which is in no file")
     return tree
 
 
-def _read_phase(folder: Path, phase: Phase) -> Iterator[Revision]:
-    for file in sorted((folder / phase).glob("*.py")):
-        if file.name == "__init__.py":
-            continue
-        constants = _constants(file)
-        name, down, depends = (constants.get(key) for key in ("revision", "down_revision", "depends_on"))
-        if not isinstance(name, str) or not name:
-            raise BadTreeError(f'migrations: {phase}/{file.name} has no `revision = "..."`, expected one')
-        if down is not None and not isinstance(down, str):
-            raise BadTreeError(f"migrations: {phase}/{file.name} has down_revision {down!r}, expected one name or None")
-        yield Revision(
-            revision=name,
-            phase=phase,
-            down_revision=down,
-            depends_on=_names(depends),
-            file=file,
-            settings=constants,
+def _read_phase(folder: Path, phase: Phase) -> list[Revision]:
+    files = sorted((folder / FOLDERS[phase]).glob("*.py"))
+    return [read_revision(file, phase) for file in files if file.name != "__init__.py"]
+
+
+def _require_head(file: Path, chain: tuple[Revision, ...]) -> None:
+    wanted = chain[-1].revision if chain else ""
+    found = file.read_text(encoding="utf-8").strip() if file.exists() else ""
+    if found != wanted:
+        raise BadTreeError(
+            f"migrations: {file.parent.name}/{HEAD} says {found or 'nothing'}, expected {wanted or 'no such file'}, "
+            "the newest revision of the folder; write its name there (a conflict in this file means that two branches "
+            "added a revision: let the later one follow the other)"
         )
-
-
-def _names(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return (value,)
-    return tuple(str(name) for name in value) if isinstance(value, list | tuple) else ()
-
-
-def _constants(file: Path) -> dict[str, object]:
-    try:
-        module = ast.parse(file.read_text(encoding="utf-8"), str(file))
-    except (SyntaxError, UnicodeDecodeError) as error:
-        raise BadTreeError(f"migrations: {file.parent.name}/{file.name} is not Python: {error}") from error
-    found: dict[str, object] = {}
-    for node in module.body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        value = getattr(node, "value", None)
-        if isinstance(target, ast.Name) and isinstance(value, ast.expr):
-            try:
-                found[target.id] = ast.literal_eval(value)
-            except ValueError:  # not a plain constant: nothing that is read here
-                continue
-    return found
 
 
 def _chain(phase: Phase, revisions: list[Revision]) -> tuple[Revision, ...]:

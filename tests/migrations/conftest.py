@@ -61,6 +61,7 @@ def own_tree(schema_trees, tmp_path):
     def add(statement, name="e0002", down="e0001", settings="", phase="expand"):
         file = tree / "migrations" / phase / f"{name}_test.py"
         file.write_text(REVISION.format(name=name, down=down, settings=settings, statement=statement))
+        (file.parent / "HEAD").write_text(f"{name}\n")
         return tree
 
     return add

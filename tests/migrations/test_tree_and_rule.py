@@ -19,6 +19,7 @@ def write(folder, phase, name, down, extra=""):
     target = folder / phase
     target.mkdir(exist_ok=True)
     (target / f"{name}.py").write_text(f"revision = {name!r}\ndown_revision = {down!r}\n{extra}\n")
+    (target / "HEAD").write_text(f"{name}\n")
 
 
 def test_order_is_by_what_follows_what_and_not_by_file_name(tmp_path):
@@ -54,6 +55,9 @@ def test_other_mistakes_are_named(tmp_path):
     with pytest.raises(BadTreeError, match="a is in two files"):
         read_tree(tmp_path)
     write(tmp_path, "contract", "a", None, 'revision = "c"\ndepends_on = ("nowhere",)')
+    with pytest.raises(BadTreeError, match="contract/HEAD says a, expected c"):
+        read_tree(tmp_path)
+    (tmp_path / "contract" / "HEAD").write_text("c\n")
     with pytest.raises(BadTreeError, match="depends on nowhere"):
         read_tree(tmp_path)
     (tmp_path / "contract" / "a.py").write_text("revision = ")

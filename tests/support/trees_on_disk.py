@@ -14,10 +14,12 @@ from typing import Any
 BASE = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
 
 
-def migrate(tree: Path, environment: dict[str, str], command: str, version: str = "v0") -> subprocess.CompletedProcess:
+def migrate(
+    tree: Path, environment: dict[str, str], command: str, version: str = "v0", *arguments: str
+) -> subprocess.CompletedProcess:
     """Run `python -m migrations` of a tree to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "migrations", command],
+        [sys.executable, "-m", "migrations", command, *arguments],
         cwd=tree, env={**BASE, "APP_VERSION": version, **environment}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
