@@ -13,16 +13,17 @@ NOT_SHOWN = "(not shown: cannot be told from its literals)"
 _LONGEST = 200
 _HIDDEN = "?"
 
-# Tried in this order at each place. Letters beyond ASCII are part of names, as the server has it.
+# Tried in this order at each place. `*+` gives nothing back: a string ends where the server ends it. Letters beyond
+# ASCII are part of names, as the server has it.
 _TOKENS = re.compile(
     r"""
       (?P<space>      [\ \t\r\n\f\v]+ )
     | (?P<line>       --[^\r\n]* )
     | (?P<block>      /\* )
-    | (?P<escape>     [eE]'(?:[^'\\]|''|\\.)*' )
-    | (?P<string>     (?:[bBxXnN]|[uU]&)?'(?:[^'\\]|'')*' )
+    | (?P<escape>     [eE]'(?:[^'\\]|''|\\.)*+' )
+    | (?P<string>     (?:[bBxXnN]|[uU]&)?'(?:[^'\\]|'')*+' )
     | (?P<dollar>     \$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?)\$.*?\$(?P=tag)\$ )
-    | (?P<quoted>     (?:[uU]&)?"(?:[^"]|"")+" )
+    | (?P<quoted>     (?:[uU]&)?"(?:[^"]|"")++" )
     | (?P<parameter>  \$[0-9]+(?![A-Za-z0-9_$.\x80-\U0010ffff]) )
     | (?P<number>     \.?[0-9][A-Za-z0-9_.\x80-\U0010ffff]* )
     | (?P<word>       [A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]* )
