@@ -144,6 +144,7 @@ class Cutover(pulumi.ComponentResource):
                 args.migrate_task_definitions,
                 "contract",
                 pulumi.Output.concat(release.version, "/contract/", args.database_identity),
+                release.actor,
             ),
             # Takes away what the previous version needs: not before its last task has stopped.
             pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.previous]),

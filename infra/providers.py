@@ -7,7 +7,7 @@ import pulumi_aws as aws
 import pulumi_docker as docker
 
 from infra.settings import Settings
-from infra.tags import default_tags
+from infra.tags import IGNORED_PREFIX, default_tags
 from provider import resources
 
 
@@ -19,6 +19,7 @@ def providers(settings: Settings) -> pulumi.ResourceOptions:
                 "aws",
                 region=settings.region,
                 default_tags={"tags": default_tags(settings.project, settings.stack)},
+                ignore_tags={"key_prefixes": [IGNORED_PREFIX]},
             ),
             docker.Provider("docker"),
             resources.Provider("bluegreen", resources.ProviderArgs(region=settings.region, endpoint=settings.endpoint)),

@@ -48,6 +48,7 @@ class SchemaGate(pulumi.ComponentResource):
                 args.migrate_task_definitions,
                 release.gate,
                 pulumi.Output.concat(release.version, "/", release.gate, "/", identity),
+                release.actor,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.roles]),
         )

@@ -35,8 +35,9 @@ def migration(
     task_definitions: resources.Colors,
     command: pulumi.Input[str],
     trigger: pulumi.Input[str],
+    actor: pulumi.Input[str] | None = None,
 ) -> resources.TaskRunArgs:
-    """One run of the migrations command, in that color's image."""
+    """One run of the migrations command, in that color's image. `actor`: who the history says applied it."""
     return resources.TaskRunArgs(
         name="migrations",
         cluster=place.cluster,
@@ -44,7 +45,7 @@ def migration(
         color=color,
         container=containers.MIGRATE,
         command=[*MIGRATIONS, command],
-        environment={},
+        environment={} if actor is None else {"MIGRATION_ACTOR": actor},
         subnets=list(place.subnet_ids),
         security_groups=[place.security_group_id],
         assign_public_ip=place.public,
