@@ -32,8 +32,9 @@ _literals = st.one_of(
     st.tuples(_tag, _around).map(lambda two: f"${two[0]}${two[1]} ' {SECRET} $x$ ${two[0]}$"),
 )
 _shapes = st.sampled_from(
-    ["SELECT ", " FROM orders ", "WHERE id = ", ",", "(", ")", " AND ", "::text", "$1", " ", "a$b$c ", "-", '"orders"', "E", "U&", "é"]
-)  # fmt: skip
+    ["SELECT ", " FROM orders ", "WHERE id = ", ",", "(", ")", " AND ", "::text", "$1", " "]
+    + ["a$b$c ", "-", '"orders"', "E", "U&", "é"]
+)
 
 
 @given(st.lists(st.one_of(_literals, _shapes), max_size=12))
@@ -51,14 +52,16 @@ def test_no_literal_survives_in_a_text_that_was_cut_off(parts, at):
 
 @given(_digits, st.sampled_from(["{}", "{}.5", ".{}", "1e{}", "0x{}", "-{}", "1_{}", "{}abc", "$${}$$", "'{}'"]))
 def test_no_number_survives(digits, shape):
-    assert digits not in redact(f"SELECT a FROM t WHERE b = {shape.format(digits)} AND c IN ({shape.format(digits)})")
+    literal = shape.format(digits)
+    assert digits not in redact(f"{literal} AND c IN ({literal}, a, {literal})")
 
 
 @given(st.text())
 def test_any_text_is_answered_without_a_quote_or_a_lone_number(text):
     shown = redact(text)
     assert "'" not in shown
-    words = shown.replace("$", " ").translate(str.maketrans(dict.fromkeys('-+*/<>=~!@#%^&|`?,;:.()[]{}"', " "))).split()
+    punctuation = str.maketrans(dict.fromkeys('-+*/<>=~!@#%^&|`?,;:.()[]{}"', " "))
+    words = shown.translate(punctuation).split()
     assert shown == NOT_SHOWN or "$" in shown or not any(word[0] in string.digits for word in words)
 
 
