@@ -16,6 +16,7 @@ from local.server import Application
 log = logging.getLogger(__name__)
 
 PREFIX = "/_local/"
+METADATA = "/v4/"  # see local/ecs/metadata.py; no AWS API begins so
 MOTO = "/moto-api"
 
 Json = dict[str, Any]
@@ -29,6 +30,7 @@ class Control:
         status: what GET /_local/status shows.
         database_fault: does what POST /_local/databases asks; raises BadFault for what makes no sense.
         task_fault: the same for POST /_local/tasks.
+        metadata: what a task's metadata endpoint answers at a path; None where there is nothing.
     """
 
     def __init__(
@@ -40,10 +42,12 @@ class Control:
         status: Callable[[], Json],
         database_fault: Callable[[Json], Json],
         task_fault: Callable[[Json], Json],
+        metadata: Callable[[str], Json | None],
     ) -> None:
         self._aws = aws
         self._calls = calls
         self._faults = faults
+        self._metadata = metadata
         self._routes: dict[tuple[str, str], Callable[[Json], Json]] = {
             ("GET", "status"): lambda _: status(),
             ("GET", "calls"): self._report,
@@ -60,9 +64,13 @@ class Control:
         if path.startswith(MOTO):
             start("404 Not Found", [("Content-Type", "text/plain")])
             return [b"moto's own paths are closed: a reset would leave tasks and databases running\n"]
-        if not path.startswith(PREFIX):
+        if path.startswith(METADATA):
+            told = self._metadata(path)
+            status, answer = (HTTPStatus.OK, told) if told is not None else (HTTPStatus.NOT_FOUND, {"error": path})
+        elif path.startswith(PREFIX):
+            status, answer = self._answer(environment, path.removeprefix(PREFIX))
+        else:
             return self._aws(environment, start)
-        status, answer = self._answer(environment, path.removeprefix(PREFIX))
         start(f"{status.value} {status.phrase}", [("Content-Type", "application/json")])
         return [json.dumps(answer).encode() + b"\n"]
 

@@ -111,6 +111,7 @@ class Daemon:
         from local import moto_ext  # loading moto takes most of the start
 
         aws = moto_ext.application(self._calls, self._faults)
+        from local.ecs import metadata
         from local.task_faults import inflict
 
         return Control(
@@ -120,6 +121,7 @@ class Daemon:
             status=self._status,
             database_fault=self._database_fault,
             task_fault=inflict,
+            metadata=metadata.answer,
         )
 
     def _start_parts(self) -> None:

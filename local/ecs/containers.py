@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets as tokens
 import shutil
 import signal
 import time
@@ -13,7 +12,7 @@ from typing import Any
 
 from local import server
 from local.contracts import Image
-from local.ecs import roles, strays
+from local.ecs import metadata, roles, strays
 from local.ecs.checks import UNHEALTHY, UNKNOWN, Check, Checker
 from local.ecs.command import command, environment
 from local.ecs.errors import StartFailure
@@ -174,7 +173,7 @@ class Containers:
         process = self._host.watcher.watch(f"{task.id}-{container.name}", popen, output, one.sink, task.changed.set)
         with server.LOCK:
             container.process = process
-            container.runtime_id = tokens.token_hex(16)
+            container.runtime_id = metadata.key(task, container)
             container.last_status = "RUNNING"
         check = Check.of(one.definition)
         if check is not None:
@@ -192,6 +191,8 @@ class Containers:
             "AWS_DEFAULT_REGION": task.place.region,
             "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
         }
+        if endpoint := given.get("AWS_ENDPOINT_URL"):
+            given[metadata.VARIABLE] = metadata.uri(endpoint, task, one.container)
         env = environment(one.image, one.definition, one.override, one.secrets, given)
         what = command(one.image, one.definition, one.override, env)
         self._scratch.mkdir(parents=True, exist_ok=True)

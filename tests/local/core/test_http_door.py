@@ -77,12 +77,23 @@ def test_a_failing_application_is_an_answer_and_a_line_in_the_log(serve, caplog)
 
 def test_our_paths_answer_and_all_others_go_on(serve):
     control = Control(
-        echo, calls=CallLog(), faults=Faults(), status=lambda: {"up": 1}, database_fault=dict, task_fault=dict
+        echo,
+        calls=CallLog(),
+        faults=Faults(),
+        status=lambda: {"up": 1},
+        database_fault=dict,
+        task_fault=dict,
+        metadata={"/v4/known": {"Name": "app"}}.get,
     )
     host = serve(control)
     connection = http.client.HTTPConnection(host, timeout=10)
     connection.request("GET", "/_local/status")
     assert connection.getresponse().read() == b'{"up": 1}\n'
+    connection.request("GET", "/v4/known")
+    assert connection.getresponse().read() == b'{"Name": "app"}\n'
+    connection.request("GET", "/v4/unknown")
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (404, b'{"error": "/v4/unknown"}\n')
     connection.request("GET", "/other")
     assert connection.getresponse().read() == b"GET /other "
     connection.request("POST", "/moto-api/reset")
