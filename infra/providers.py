@@ -19,7 +19,7 @@ def providers(settings: Settings) -> pulumi.ResourceOptions:
                 "aws",
                 region=settings.region,
                 default_tags={"tags": default_tags(settings.project, settings.stack)},
-                ignore_tags={"key_prefixes": [IGNORED_PREFIX]},
+                ignore_tags=aws.ProviderIgnoreTagsArgs(key_prefixes=[IGNORED_PREFIX]),
             ),
             docker.Provider("docker"),
             resources.Provider("bluegreen", resources.ProviderArgs(region=settings.region, endpoint=settings.endpoint)),

@@ -13,6 +13,8 @@ STEPS: Final = (10, 50, 100)
 BAKE_SECONDS: Final = 60
 CONTAINER: Final = "app"
 PREVIOUS: Final = "warm"
+ON_FAILURE: Final = "rollback"
+FREEZE_TAGS: Final = "bluegreen:frozen"  # what the keys of a freeze's tags begin with
 MOST_TASKS: Final = 5000  # ECS: tasks per service
 # What a Docker tag may be: it starts with neither a dot nor a hyphen.
 VERSION: Final = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"

@@ -54,6 +54,11 @@ def test_the_aws_provider_has_region_and_default_tags(recording: Recording) -> N
     }
 
 
+def test_a_freeze_is_no_drift_to_the_aws_provider(recording: Recording) -> None:
+    inputs = recording.one("pulumi:providers:aws").inputs
+    assert json.loads(inputs["ignoreTags"]) == {"keyPrefixes": ["bluegreen:frozen"]}
+
+
 def test_the_release_provider_is_told_region_and_endpoint() -> None:
     inputs = run_program(endpoint="http://127.0.0.1:4599").one("pulumi:providers:bluegreen").inputs
     assert (inputs["region"], inputs["endpoint"]) == ("eu-west-1", "http://127.0.0.1:4599")

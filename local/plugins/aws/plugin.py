@@ -137,8 +137,9 @@ class Aws(Plugin):
         inputs = refreshed(type_, request.old_inputs, live) if request.old_inputs else imported(type_, live)
         state = outputs(type_, inputs if not request.old_inputs else {**request.state, **inputs}, live)
         if type_.tags:
-            state["tagsAll"] = answer.tags
-            inputs = self._own_tags(inputs, answer.tags)
+            tags = self.settings.ours(answer.tags)
+            state["tagsAll"] = tags
+            inputs = self._own_tags(inputs, tags)
         state |= {key: value for key, value in self._common(type_, request.state).items() if key == "region"}
         return Found(id=request.id, state=state, inputs=inputs)
 

@@ -13,7 +13,7 @@ from provider.rpc.values import unknown
 UNDERSTOOD = frozenset(
     {
         "region", "endpoints", "allowedAccountIds", "forbiddenAccountIds", "accessKey", "secretKey", "token", "profile",
-        "defaultTags",
+        "defaultTags", "ignoreTags",
     }
 )  # fmt: skip
 WITHOUT_EFFECT = frozenset(
@@ -37,10 +37,22 @@ class Settings:
     Attributes:
         clients: for its region, endpoints and credentials.
         default_tags: on everything that takes tags.
+        ignored_tags: keys of tags that somebody else sets; as if they were not there.
+        ignored_prefixes: the same, by the beginning of the key.
     """
 
     clients: Clients = field(default_factory=Clients)
     default_tags: Mapping[str, str] = field(default_factory=dict)
+    ignored_tags: Sequence[str] = ()
+    ignored_prefixes: Sequence[str] = ()
+
+    def ours(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Those of the tags that are not to be ignored."""
+        return {
+            key: value
+            for key, value in tags.items()
+            if key not in self.ignored_tags and not key.startswith(tuple(self.ignored_prefixes))
+        }
 
 
 def failures(given: Mapping[str, Any]) -> list[Failure]:
@@ -49,7 +61,7 @@ def failures(given: Mapping[str, Any]) -> list[Failure]:
         Failure(property=key, reason="is not understood by the aws plugin of the embedded AWS")
         for key in sorted(given.keys() - UNDERSTOOD - WITHOUT_EFFECT)
     ]
-    for key in ("endpoints", "defaultTags", "allowedAccountIds", "forbiddenAccountIds"):
+    for key in ("endpoints", "defaultTags", "ignoreTags", "allowedAccountIds", "forbiddenAccountIds"):
         try:
             _loaded(given.get(key))
         except ValueError as error:
@@ -71,7 +83,13 @@ def load(given: Mapping[str, Any]) -> Settings:
         allowed_accounts=_texts(_loaded(known.get("allowedAccountIds"))),
         forbidden_accounts=_texts(_loaded(known.get("forbiddenAccountIds"))),
     )
-    return Settings(clients=clients, default_tags={key: str(value) for key, value in (tags.get("tags") or {}).items()})
+    ignored = _loaded(known.get("ignoreTags")) or {}
+    return Settings(
+        clients=clients,
+        default_tags={key: str(value) for key, value in (tags.get("tags") or {}).items()},
+        ignored_tags=_texts(ignored.get("keys")),
+        ignored_prefixes=_texts(ignored.get("keyPrefixes")),
+    )
 
 
 def _texts(values: Any) -> Sequence[str]:

@@ -229,7 +229,8 @@ def test_provider_settings(planner):
     accepted = {
         "region": "eu-west-1", "version": "7.51.1", "skipRegionValidation": "true", "skipMetadataApiCheck": "true",
         "endpoints": json.dumps([{"ecs": "http://127.0.0.1:1"}]), "allowedAccountIds": '["123456789012"]',
-        "defaultTags": json.dumps({"tags": {"a": "b"}}), "accessKey": "test", "secretKey": "test",
+        "defaultTags": json.dumps({"tags": {"a": "b"}}), "ignoreTags": json.dumps({"keys": ["c"]}),
+        "accessKey": "test", "secretKey": "test",
     }  # fmt: skip
     assert planner.config_failures(**accepted) == {}
     assert "assumeRoles" in planner.config_failures(region="eu-west-1", assumeRoles="[]")

@@ -130,6 +130,20 @@ def test_a_read_puts_live_values_into_the_inputs(worker, aws, rule):
     }
 
 
+def test_tags_that_are_to_be_ignored_are_not_seen_and_stay(plugin_home, api, aws):
+    with cached_plugin("aws", plugin_home, **api) as plugin:
+        plugin.configure(ignoreTags='{"keys": ["by-hand"], "keyPrefixes": ["note"]}')
+        id_, inputs, state = plugin.make(VPC, {"cidrBlock": "10.9.0.0/16", "tags": {"a": "1"}})
+        tags = [{"Key": key, "Value": "x"} for key in ("by-hand", "note-of-somebody", "drift")]
+        aws("ec2").create_tags(Resources=[id_], Tags=tags)
+        _, found, outputs = plugin.read(VPC, id_, inputs, state)
+        assert found["tags"] == outputs["tagsAll"] == {"a": "1", "drift": "x"}  # the twin: not ignored, so seen
+        plugin.update(VPC, id_, {**inputs, "tags": {"a": "2"}}, found, outputs)
+        live = {tag["Key"]: tag["Value"] for tag in aws("ec2").describe_vpcs(VpcIds=[id_])["Vpcs"][0]["Tags"]}
+        assert live == {"a": "2", "by-hand": "x", "note-of-somebody": "x"}
+        plugin.delete(VPC, id_, inputs, state)
+
+
 def test_tags_are_added_changed_and_taken_away(worker, aws, vpc):
     id_, old, state = worker.make(FIREWALL, {"vpcId": vpc, "tags": {"a": "1", "b": "1"}})
     new = {**old, "tags": {"a": "2", "c": "1"}}
