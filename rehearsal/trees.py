@@ -22,6 +22,9 @@ TREES: Mapping[str, tuple[str, ...]] = {
     "v3": ("v2", "v3"),
 }
 
+# Those of them that a team would release, in that order. Tests take every revision of theirs from here.
+RELEASES = ("v1", "v2", "v3")
+
 
 def lay(name: str, into: Path, project: Path = PROJECT) -> Path:
     """Make the tree `name` as the folder `into/name`, replacing one that is there. Raises KeyError, OSError."""

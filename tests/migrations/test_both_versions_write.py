@@ -2,44 +2,18 @@
 themselves over HTTP: rows from before it, rows written by the old version after it, and by the new one.
 """
 
+import itertools
+
 import pytest
 
+from rehearsal.trees import RELEASES
+from tests.migrations.orders_over_http import change, expect, write
 from tests.support.trees_on_disk import migrate, result_of, service
 
 pytestmark = pytest.mark.slow
 
 # (the version that serves, the one that is released over it)
-PAIRS = [("v1", "v2"), ("v2", "v3")]
-MONEY = [("0.00", "EUR"), ("0.05", "USD"), ("12.34", "GBP"), ("9999999999999.99", "JPY")]
-
-
-def write(running, name):
-    """One order of each amount; answers what must be read back."""
-    made = []
-    for amount, currency in MONEY:
-        body = {"reference": name, "customer": "c", "amount": amount, "currency": currency}
-        status, order, _ = running.request("POST", "/orders", body)
-        assert status == 201, order
-        made.append(order)
-    return made
-
-
-def change(running, orders):
-    """Give each order the next amount; answers what must be read back."""
-    changed = []
-    for at, order in enumerate(orders):
-        amount, currency = MONEY[(at + 1) % len(MONEY)]
-        status, found, _ = running.request("PATCH", f"/orders/{order['id']}", {"amount": amount, "currency": currency})
-        assert (status, found["amount"], found["currency"]) == (200, amount, currency)
-        changed.append(found)
-    return changed
-
-
-def expect(running, orders):
-    for order in orders:
-        assert running.request("GET", f"/orders/{order['id']}")[1] == order
-    listed = {order["id"]: order for order in running.request("GET", "/orders?limit=1000")[1]["orders"]}
-    assert all(listed[order["id"]] == order for order in orders)
+PAIRS = list(itertools.pairwise(RELEASES))
 
 
 @pytest.mark.parametrize(("old", "new"), PAIRS)
