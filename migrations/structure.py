@@ -17,16 +17,9 @@ from psycopg import sql
 
 from migrations import structure_sql as queries
 from migrations.database import Connection
+from migrations.history import OWN_TABLES
+from migrations.structure_rest import OUTSIDE
 
-# What the runner keeps for itself (`history`, `drift`) and Alembic's own table.
-OWN_TABLES = (
-    "alembic_version",
-    "schema_backfills",
-    "schema_history",
-    "schema_marks",
-    "schema_structure",
-    "schema_versions",
-)
 SCHEMA = "public"
 # In the order in which they can be made, where no dependency says otherwise.
 KINDS = (
@@ -104,11 +97,11 @@ def read(connection: Connection, schema: str = SCHEMA) -> Structure:
     """
     with connection.transaction():
         # Names of this schema are written without it, all others with theirs.
-        path = sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(schema))
-        connection.execute(path)
+        connection.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(schema)))
+        connection.execute(queries.ONE_WAY_OF_WRITING)
         found = dict(_read_items(connection, schema))
         depends = _dependencies(connection, found)
-        rows = connection.execute(queries.OUTSIDE, {"schema": schema}).fetchall()
+        rows = connection.execute(OUTSIDE, {"schema": schema}).fetchall()
     return Structure(items=tuple(_in_order(found, depends)), outside=tuple(str(row[0]) for row in rows))
 
 
