@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-from migrations import history, roles, rule
+from migrations import history, living, roles, rule
 from migrations.database import Connection, Say, connect
 from migrations.errors import NotServableError, PendingError
 from migrations.locks import one_runner
@@ -91,6 +91,8 @@ def _apply_pending(connection: Connection, tree: Tree, phase: Phase, settings: S
     todo = rule.pending(tree, history.applied(connection), phase)
     if not todo:
         return []
+    if phase == "contract":
+        living.require_none(connection, todo, settings, tree)
     # Alembic and SQLAlchemy take a second to load: only a run that applies something pays for it.
     from migrations import runner
 

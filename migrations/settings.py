@@ -21,6 +21,8 @@ class Settings:
     database: service.Database  # DB_*: the owner of the schema
     version: str  # APP_VERSION
     actor: str = ""  # MIGRATION_ACTOR: who releases
+    app_user: str = ""  # APP_DB_USER: the role the service connects as
+    running: tuple[tuple[str, str], ...] = ()  # MIGRATION_RUNNING_VERSIONS: version and task of what ECS runs now
     lock_budget: Mapping[Phase, float] = field(default_factory=lambda: LOCK_BUDGET)  # MIGRATION_LOCK_BUDGET_SECONDS
     runner_wait: float = 120  # MIGRATION_RUNNER_WAIT_SECONDS: how long to wait for another runner
     connect_wait: float = 20  # MIGRATION_CONNECT_WAIT_SECONDS
@@ -37,12 +39,20 @@ def load(environment: Mapping[str, str]) -> Settings:
             database=service.database(environment),
             version=service.version(environment),
             actor=environment.get("MIGRATION_ACTOR", "")[:_ACTOR_LIMIT],
+            app_user=environment.get("APP_DB_USER", ""),
+            running=_running(environment.get("MIGRATION_RUNNING_VERSIONS", "")),
             lock_budget=budget,
             runner_wait=service.number(environment, "MIGRATION_RUNNER_WAIT_SECONDS", 120, 1, 86_400),
             connect_wait=service.number(environment, "MIGRATION_CONNECT_WAIT_SECONDS", 20, 1, 3_600),
         )
     except service.SettingsError as error:
         raise SettingError(f"migrations: {error}") from error
+
+
+def _running(text: str) -> tuple[tuple[str, str], ...]:
+    """`v1@<task>,?@<task>`: one entry for each task, `?` where it says no version."""
+    entries = (entry.partition("@") for entry in text.split(",") if entry.strip())
+    return tuple((version.strip(), task.strip() or "without a name") for version, _, task in entries)
 
 
 def app_user(environment: Mapping[str, str]) -> tuple[str, str]:
