@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from provider import freeze
 from provider.aws import Aws
 from provider.live import healthy, read_services, read_weights, show, target_states
 from provider.plan import Color, Weights, other, same_shares
@@ -27,6 +28,12 @@ class Guards:
     alarms: Sequence[str]
     target: Color
     needed: int
+
+    def not_frozen(self) -> None:
+        """Raise Held where somebody has frozen the weights."""
+        found = freeze.read_freeze(self.aws, self.rule)
+        if found is not None:
+            raise freeze.Held(f"the weights are {found}")
 
     def alarms_quiet(self) -> None:
         """Raise Fail where an alarm fires or does not exist: an alarm that is not there guards nothing."""

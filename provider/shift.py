@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Final
 
 from provider import defaults
-from provider.aws import QUICK_READ_SECONDS, AwsError
+from provider.actor import actor
+from provider.aws import AwsError
 from provider.checks import Checks
+from provider.choice import AGAIN, ON_FAILURE, WayOut
+from provider.freeze import LIFT, Held
 from provider.guards import Guards, Moved, needed_targets
 from provider.handler import Handler, differs, resource_id
 from provider.live import healthy, read_weights, show, target_states, write_weights
@@ -17,7 +19,7 @@ from provider.plan import COLORS, FULL, Color, Weights, only, same_shares
 from provider.rpc.messages import Change, Checked, Difference, Fail, Found, Made, Request
 from provider.rpc.values import UNKNOWN, unknown
 from provider.steps import rising, steps_to
-from provider.work import TICK_SECONDS, Canceled, Work
+from provider.work import TICK_SECONDS, Work
 
 INPUTS: Final = (
     "listenerRuleArn",
@@ -31,6 +33,8 @@ INPUTS: Final = (
     "cluster",
     "services",
     "alarms",
+    "onFailure",
+    "versions",
     "timeoutSeconds",
 )
 DEFAULTS: Final = {
@@ -38,11 +42,9 @@ DEFAULTS: Final = {
     "bakeSeconds": defaults.BAKE_SECONDS,
     "rollback": False,
     "alarms": [],
+    "onFailure": defaults.ON_FAILURE,
     "timeoutSeconds": defaults.TIMEOUT_SECONDS,
 }
-PUT_BACK_SECONDS: Final = 9.0
-LAST_TRY_SECONDS: Final = PUT_BACK_SECONDS - QUICK_READ_SECONDS  # a call begun then may still take so long
-PAUSE_SECONDS: Final = 0.2  # before the next try to put them back
 LOOKS: Final = 12  # at alarms, targets and weights during one bake
 MOST_LOOK_SECONDS: Final = 5.0  # between two of them, however long the bake
 
@@ -65,6 +67,9 @@ class TrafficShift(Handler):
         checks.number("timeoutSeconds", 1, whole=False)
         checks.flag("rollback")
         checks.texts("alarms")
+        checks.choice("onFailure", ON_FAILURE)
+        if "versions" in checks.inputs:
+            checks.colors("versions")
         _check_steps(checks)
         return checks.done()
 
@@ -133,8 +138,8 @@ class _Shift:
                 f"the live weights are {show(start)}, the plan was made when they were {show(seen)}: somebody else "
                 "moved them since. Nothing was changed. Run `pulumi up` again: it plans from the live weights"
             )
-        back = self._way_back(start)
-        guards = self._before(back)
+        way_out = WayOut(self.work, self.aws, self.inputs, self._way_back(start), actor())
+        guards = self._before(start, way_out)
         set_last: Weights = start
         planned = [dict(self.wanted)] if self.rollback else steps_to(start, self.wanted, self.inputs["steps"])
         try:
@@ -142,15 +147,21 @@ class _Shift:
                 self.work.check()
                 set_last = weights
                 write_weights(self.aws, self.rule, self.groups, weights)
-                self.work.say(f"step {number} of {len(planned)}: {show(weights)}")
+                step = f"step {number} of {len(planned)}"
+                self.work.say(f"{step}: {show(weights)}, {self.work.seconds:.2f} s after the shift began")
                 if not self.rollback:
-                    self._bake(guards, weights, f"step {number} of {len(planned)}")
+                    self._bake(guards, way_out, weights, step)
         except Moved as moved:
             raise Fail(
                 f"{moved}. They were left as they are. Find out who moved them, then run `pulumi up` again"
             ) from moved
+        except Held as held:
+            raise Fail(
+                f"{held}. The shift stopped, and left them at {show(set_last)}. Lift that with {LIFT}, then run "
+                "`pulumi up` again: it goes on from there"
+            ) from held
         except Exception as error:
-            raise Fail(f"the shift stopped at {show(set_last)}: {self._put_back(back, error)}") from error
+            raise Fail(f"the shift stopped at {show(set_last)}: {way_out.take(set_last, error)}") from error
 
     def _way_back(self, start: Weights) -> Weights:
         """Where the weights go when this shift fails: where they were, or off the color that is on trial.
@@ -165,33 +176,42 @@ class _Shift:
             return start
         return only(settled)
 
-    def _before(self, back: Weights) -> Guards:
+    def _before(self, start: Weights, way_out: WayOut) -> Guards:
         """What must hold before the first step. A rollback does not ask the alarms: they may be why it is made."""
         self.work.check()
-        target: Color = rising(self.inputs["seenWeights"], self.wanted)
+        target: Color = rising(start, self.wanted)
         needed = needed_targets(self.aws, self.inputs["cluster"], self.inputs["services"], target)
         alarms = [] if self.rollback else self.inputs["alarms"]
         guards = Guards(aws=self.aws, rule=self.rule, groups=self.groups, alarms=alarms, target=target, needed=needed)
         try:
+            guards.not_frozen()
+        except Held as held:
+            raise Fail(
+                f"the shift to {target} was not begun: {held}. They are still {show(start)}. Lift that with {LIFT}, "
+                "then run `pulumi up` again"
+            ) from held
+        try:
+            way_out.look()
             guards.alarms_quiet()
             guards.target_healthy()
         except Fail as refused:
-            start = self.inputs["seenWeights"]
-            if not same_shares(start, back):
-                raise Fail(f"the shift to {target} was not resumed: {self._put_back(back, refused)}") from refused
+            if not same_shares(start, way_out.back):
+                raise Fail(f"the shift to {target} was not resumed: {way_out.take(start, refused)}") from refused
             if isinstance(refused, AwsError):
                 raise
             raise Fail(
                 f"the shift to {target} was not begun: {refused}. The weights are still {show(start)}. "
-                "Mend that, then run `pulumi up` again"
+                f"{way_out.schema()}. {AGAIN}"
             ) from refused
         return guards
 
-    def _bake(self, guards: Guards, weights: Weights, step: str) -> None:
+    def _bake(self, guards: Guards, way_out: WayOut, weights: Weights, step: str) -> None:
         """Watch the step for its bake time: a look at once, one at the end, and some between."""
         bake, begun = float(self.inputs["bakeSeconds"]), time.monotonic()
         between = min(MOST_LOOK_SECONDS, max(TICK_SECONDS, bake / LOOKS))
         while True:
+            guards.not_frozen()
+            way_out.look()
             guards.alarms_quiet()
             guards.target_healthy()
             guards.weights_ours(weights)
@@ -206,21 +226,6 @@ class _Shift:
             self.work.cancelled.wait(min(TICK_SECONDS, left))
             self.work.check()
 
-    def _put_back(self, start: Weights, error: Exception) -> str:
-        """Set the weights that the shift goes back to, inside PUT_BACK_SECONDS; why, and how that went."""
-        why = "the run was canceled" if isinstance(error, Canceled) else str(error)
-        problem = _within(LAST_TRY_SECONDS, lambda left: self._restore(start, left))
-        if problem is None:
-            self.work.say(f"weights put back: {show(start)}")
-            return f"{why}. The weights are back at {show(start)}. Mend the cause, then run `pulumi up` again"
-        return (
-            f"{why}. The weights could NOT be put back to {show(start)} in {PUT_BACK_SECONDS:.0f} s ({problem}): "
-            f"set them by hand in listener rule {self.rule}, or run `pulumi up` again: it plans from the live weights"
-        )
-
-    def _restore(self, start: Weights, left: float) -> None:
-        write_weights(self.aws, self.rule, self.groups, start, stubborn=True, seconds=left)
-
     def _read_back(self) -> Weights:
         live = read_weights(self.aws, self.rule, self.groups)
         if live is None or not same_shares(live, self.wanted):
@@ -230,20 +235,6 @@ class _Shift:
                 "They were left as they are. Find out who moved them, then run `pulumi up` again"
             )
         return live
-
-
-def _within(seconds: float, act: Callable[[float], None]) -> Exception | None:
-    """Try until it works, beginning nothing after so many seconds; the last error where it did not."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            act(max(0.0, end - time.monotonic()))
-        except Exception as error:  # whatever is wrong, the weights have to go back
-            if time.monotonic() + PAUSE_SECONDS >= end:
-                return error
-            time.sleep(PAUSE_SECONDS)
-        else:
-            return None
 
 
 def _path(start: Weights, wanted: Weights) -> str:

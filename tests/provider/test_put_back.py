@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from provider import aws, live, shift
+from provider import aws, choice, live
 from provider.rpc.messages import Fail
 
 BOUND_SECONDS = 10.0
@@ -65,7 +65,7 @@ def slow_answer(clock):
 def clock(monkeypatch):
     made = Clock()
     time = SimpleNamespace(monotonic=made.monotonic, sleep=made.sleep)
-    for module in (aws, live, shift):
+    for module in (aws, choice, live):
         monkeypatch.setattr(module, "time", time)
     monkeypatch.setattr(aws, "random", SimpleNamespace(uniform=lambda _low, high: high))
     return made
@@ -80,7 +80,7 @@ def put_back(monkeypatch, clock, **answers):
     def restore(left):
         live.write_weights(caller, "rule", GROUPS, {"blue": 100, "green": 0}, stubborn=True, seconds=left)
 
-    problem = shift._within(shift.LAST_TRY_SECONDS, restore)
+    problem = choice.within(choice.LAST_TRY_SECONDS, restore)
     return problem, clock.now - begun, elb.calls
 
 
