@@ -11,6 +11,7 @@ import pulumi
 
 from infra import containers
 from infra.load_balancer import TEST_HEADER
+from infra.naming import COLORS
 from infra.tasks import Place, migration
 from provider import resources
 
@@ -38,6 +39,7 @@ class CutoverArgs:
     steps: tuple[int, ...]
     bake: int
     alarms: tuple[str, ...]
+    on_failure: str
 
 
 class Cutover(pulumi.ComponentResource):
@@ -128,6 +130,8 @@ class Cutover(pulumi.ComponentResource):
                 cluster=args.place.cluster,
                 services=args.service_names,
                 alarms=list(args.alarms),
+                on_failure=args.on_failure,
+                versions={color: release.colors[color]["version"] for color in COLORS},
                 timeout_seconds=args.place.timeout,
             ),
             # By name, not only through the chain: each of the three alone must be enough to stop the shift.

@@ -90,6 +90,7 @@ def service(settings: Settings, prefix: str, version: str, platform: Platform, o
         steps=settings.release.steps,
         bake=settings.release.bake,
         alarms=settings.release.alarms,
+        on_failure=settings.release.on_failure,
     )
     return Service(plan=plan, tasks=tasks, schema=schema, services=services, cutover=Cutover("cutover", cutover, opts))
 

@@ -187,6 +187,7 @@ KEYS: Final[tuple[Key, ...]] = (
     _key("bakeSeconds", Kind.INTEGER, 60, between(0, 86400, "seconds")),
     _key("timeoutSeconds", Kind.INTEGER, 900, between(10, 21600, "seconds")),
     _key("alarms", Kind.STRINGS, [], alarm_names),
+    _key("onFailure", Kind.STRING, "rollback", one_of("rollback", "freeze")),
     # the service
     _key("desiredCount", Kind.INTEGER, 2, between(1, 1000, "tasks")),
     _key("cpu", Kind.INTEGER, 256, one_of(*FARGATE_MEMORY)),

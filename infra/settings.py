@@ -80,6 +80,7 @@ class ReleaseSettings:
     bake: int
     timeout: int
     alarms: tuple[str, ...]
+    on_failure: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,4 +269,5 @@ def _release(v: Mapping[str, Any]) -> ReleaseSettings:
         bake=v["bakeSeconds"],
         timeout=v["timeoutSeconds"],
         alarms=tuple(v["alarms"]),
+        on_failure=v["onFailure"],
     )

@@ -142,7 +142,8 @@ class Release(_Resource):
 class TaskRunArgs:
     """Inputs of `TaskRun`. It runs again when `trigger`, `command`, `environment` or the color changes.
 
-    `name` says what the task does, in messages and in ECS's `startedBy`.
+    `name` says what the task does, in messages and in ECS's `startedBy`. `evidence` says which color must be gone
+    before it is started, and where to look (`provider.evidence`).
     """
 
     name: pulumi.Input[str]
@@ -157,6 +158,7 @@ class TaskRunArgs:
     environment: pulumi.Input[Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
     assign_public_ip: pulumi.Input[bool] = False
     timeout_seconds: pulumi.Input[float] = defaults.TIMEOUT_SECONDS
+    evidence: pulumi.Input[Mapping[str, Any]] | None = None
 
 
 class TaskRun(_Resource):
@@ -221,7 +223,8 @@ class TrafficShiftArgs:
     """Inputs of `TrafficShift`. `seen_weights` is what the plan was made from; `steps` are percents that end in 100.
 
     A `rollback` takes one step, does not bake and does not ask the alarms. `settled_color` is the one that gets all
-    the weight when a shift that was interrupted, and is resumed here, fails.
+    the weight when a shift that was interrupted, and is resumed here, fails. `on_failure` is `rollback` or `freeze`;
+    `versions` names in messages what each color holds.
     """
 
     listener_rule_arn: pulumi.Input[str]
@@ -235,13 +238,16 @@ class TrafficShiftArgs:
     bake_seconds: pulumi.Input[float] = defaults.BAKE_SECONDS
     rollback: pulumi.Input[bool] = False
     alarms: pulumi.Input[Sequence[pulumi.Input[str]]] = ()
+    on_failure: pulumi.Input[str] = defaults.ON_FAILURE
+    versions: pulumi.Input[Colors] | None = None
     timeout_seconds: pulumi.Input[float] = defaults.TIMEOUT_SECONDS
 
 
 class TrafficShift(_Resource):
     """Owns the weights of the listener rule, which ignores changes of its actions.
 
-    Any failure, a cancel, and the death of the engine put the weights of the start back.
+    A cancel and the death of the engine put the weights of the start back, and so does any failure, unless it is to
+    freeze them: then they stay, and a tag on the rule keeps every later run from moving them.
     """
 
     kind = "TrafficShift"

@@ -32,6 +32,7 @@ def test_the_image_is_made_for_the_user_and_port_of_the_task() -> None:
         ("bakeSeconds", defaults.BAKE_SECONDS),
         ("steps", list(defaults.STEPS)),
         ("previous", defaults.PREVIOUS),
+        ("onFailure", defaults.ON_FAILURE),
     ],
 )
 def test_a_setting_left_out_is_what_the_provider_takes_where_an_input_is_left_out(key: str, value: object) -> None:
