@@ -50,16 +50,16 @@ def types() -> Stage:
     return Stage(name="types", commands=[_module("mypy")])
 
 
-def tests() -> list[Stage]:
-    """Pytest, all of it, in two processes.
+def tests() -> tuple[Stage, Stage]:
+    """Pytest, all of it, in two processes that run side by side.
 
     The tests of the embedded AWS change moto for good in the process they run in; the provider's tests have a moto of
     their own.
     """
-    return [
+    return (
         _pytest("tests", REPORTS / "tests.xml", "--durations=5", f"--ignore={EMBEDDED_AWS}"),
         _pytest("embedded AWS", REPORTS / "tests-local.xml", "--durations=5", EMBEDDED_AWS),
-    ]
+    )
 
 
 def fast_tests(half: int) -> Stage:
@@ -90,15 +90,17 @@ def check() -> int:
 
 
 def test() -> int:
-    """Everything."""
-    return run([lint(), types(), *tests(), rehearsal()])
+    """Everything. The tests mostly wait, so two processes of them share the cores; the rehearsal has them to itself."""
+    most, embedded = tests()
+    return run([lint(), most], beside=[types(), embedded], after=[rehearsal()])
 
 
-def run(stages: Iterable[Stage], beside: Sequence[Stage] = ()) -> int:
+def run(stages: Iterable[Stage], beside: Sequence[Stage] = (), after: Iterable[Stage] = ()) -> int:
     """Run the stages one after the other, all of them, and sum up. Returns 1 if one failed.
 
     A failed stage does not stop the others: one run should tell everything there is to repair. The stages ``beside``,
-    of one command each, run one after the other on the second core; their output comes last.
+    of one command each, run one after the other on the second core; their output comes after that of ``stages``. The
+    stages ``after`` begin when all those have ended.
     """
     env = environment(_unattached(os.environ), local=False)
     REPORTS.mkdir(parents=True, exist_ok=True)
@@ -108,6 +110,7 @@ def run(stages: Iterable[Stage], beside: Sequence[Stage] = ()) -> int:
     with _beside(beside, env) as finish:
         results = [_run(stage, partial(_first_failure, stage.commands, env)) for stage in stages]
         results += [_run(stage, partial(finish, stage.name)) for stage in beside]
+    results += [_run(stage, partial(_first_failure, stage.commands, env)) for stage in after]
     failed = any(code != 0 for code, _ in results)
     say("\n".join(["", *(line for _, line in results)]))
     say(f"{'all':<12} {time.monotonic() - begun:>7.1f} s  {'FAILED' if failed else 'ok'}")

@@ -52,6 +52,15 @@ def test_a_stage_beside_the_others_counts_and_its_output_comes_last(capfd, code)
     assert out.index("first") < out.index("==> types") < out.index("found something") < out.index("<== types")
 
 
+def test_what_comes_after_begins_when_all_else_has_ended(capfd, tmp_path):
+    os.mkfifo(tmp_path / "go")
+    beside = Stage(name="beside", commands=[sh(f"read word < {tmp_path}/go; echo $word > {tmp_path}/done")])
+    one = Stage(name="one", commands=[sh(f"echo ended > {tmp_path}/go")])
+    last = Stage(name="last", commands=[sh(f"cat {tmp_path}/done")])
+    assert stages.run([one], beside=[beside], after=[last]) == 0
+    assert "==> last\nended\n" in capfd.readouterr().out
+
+
 def test_a_stage_beside_others_does_not_outlive_them(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pid")
     beside = Stage(name="types", commands=[sh(f"echo $$ > {tmp_path}/pid; exec sleep 300")])
@@ -93,8 +102,8 @@ def test_the_counts_are_those_of_the_report(tmp_path):
 def test_check_leaves_the_slow_tests_and_the_rehearsal_out(monkeypatch):
     ran: list[str] = []
 
-    def run(given, beside=()):
-        ran.extend(stage.name for stage in [*given, *beside])
+    def run(given, beside=(), after=()):
+        ran.extend(stage.name for stage in [*given, *beside, *after])
         return 0
 
     monkeypatch.setattr(stages, "run", run)
@@ -103,7 +112,7 @@ def test_check_leaves_the_slow_tests_and_the_rehearsal_out(monkeypatch):
     assert ran == ["lint", "fast tests 1", "fast tests 2", "types"]
     ran.clear()
     stages.test()
-    assert ran == ["lint", "types", "tests", "embedded AWS", "rehearsal"]
+    assert ran == ["lint", "tests", "types", "embedded AWS", "rehearsal"]
     assert "not slow" in stages.fast_tests(1).commands[0]
     assert all("not slow" not in stage.commands[0] for stage in stages.tests())
 
