@@ -1,8 +1,8 @@
 """What was applied, when, by whom and by which version: the tables `schema_history` and `schema_versions`.
 
 `schema_history` has one row for each revision, written in the revision's own transaction. `schema_versions` has one
-row for each version that ran its expand phase, with the contract revisions it knows: a refusal names from it the
-oldest version that can still serve.
+row for each version that was found able to serve, with the contract revisions it knows: a refusal names from it the
+oldest version that can still serve. The tables themselves are made in `history_tables`.
 """
 
 from __future__ import annotations
@@ -10,59 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from migrations import history_tables
 from migrations.database import Connection
+from migrations.history_tables import OWN_TABLES, ensure
 from migrations.rule import Applied, Known
 from migrations.settings import Settings
 from migrations.tree import Revision, Tree
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS schema_history (
-    revision text PRIMARY KEY,
-    phase text NOT NULL CHECK (phase IN ('expand', 'contract', 'backfill')),
-    version text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    seconds double precision NOT NULL,
-    actor text NOT NULL DEFAULT '',
-    checksum text -- null: applied by a version that did not write it
-);
-CREATE TABLE IF NOT EXISTS schema_versions (
-    version text PRIMARY KEY,
-    contract_known text[] NOT NULL,
-    first_seen timestamptz NOT NULL DEFAULT clock_timestamp()
-);
--- A revision that runs outside a transaction leaves its mark before it starts: it may be half done where one is found.
-CREATE TABLE IF NOT EXISTS schema_marks (
-    revision text PRIMARY KEY,
-    version text NOT NULL,
-    runner text NOT NULL,
-    started_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-CREATE TABLE IF NOT EXISTS schema_backfills (
-    revision text PRIMARY KEY,
-    position text, -- the last key that is done; null: none is
-    rows_done bigint NOT NULL DEFAULT 0,
-    rows_total bigint,
-    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    finished_at timestamptz,
-    version text NOT NULL,
-    actor text NOT NULL DEFAULT ''
-);
--- As Alembic would make it; made here so that it is there before the service's role gets its rights.
-CREATE TABLE IF NOT EXISTS alembic_version (
-    version_num varchar(32) NOT NULL CONSTRAINT alembic_version_pkc PRIMARY KEY
-);
-"""
-# Tables of an earlier shape: no actor, no checksum, and no phase backfill.
-_UPGRADE = """
-ALTER TABLE schema_history ADD COLUMN IF NOT EXISTS actor text NOT NULL DEFAULT '';
-ALTER TABLE schema_history ADD COLUMN IF NOT EXISTS checksum text;
-ALTER TABLE schema_history DROP CONSTRAINT IF EXISTS schema_history_phase_check;
-ALTER TABLE schema_history ADD CONSTRAINT schema_history_phase_check
-    CHECK (phase IN ('expand', 'contract', 'backfill'));
-"""
-# The runner's own tables, never part of the service's structure.
-OWN_TABLES = ("schema_history", "schema_versions", "schema_marks", "schema_backfills", "alembic_version")
+__all__ = [
+    "OWN_TABLES", "Entry", "adopt", "applied", "ensure", "entries", "exists", "marks", "record", "record_version",
+    "versions",
+]  # fmt: skip
+ADOPTED = "adopted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +34,14 @@ class Entry:
     applied_at: datetime
     seconds: float
     actor: str
-    checksum: str | None
+    checksum: str | None  # of the file as it was applied; None: not known
+    note: str  # "adopted": taken over from a database that something else made
+
+
+_FIELDS = (
+    ("revision", "''"), ("phase", "''"), ("version", "''"), ("applied_at", "now()"), ("seconds", "0"),
+    ("actor", "''"), ("checksum", "NULL"), ("note", "''"),
+)  # fmt: skip
 
 
 def exists(connection: Connection) -> bool:
@@ -84,38 +50,15 @@ def exists(connection: Connection) -> bool:
     return row is not None and bool(row[0])
 
 
-def ensure(connection: Connection) -> None:
-    """Make the tables where they are missing, and bring older ones into shape."""
-    if _current(connection):
-        return
-    with connection.transaction():
-        connection.execute(_TABLES)
-        connection.execute(_UPGRADE)
-
-
-def _current(connection: Connection) -> bool:
-    row = connection.execute(
-        "SELECT count(*) = %s FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NOT NULL",
-        (len(OWN_TABLES), list(OWN_TABLES)),
-    ).fetchone()
-    return row is not None and bool(row[0]) and _has_checksums(connection)
-
-
-def _has_checksums(connection: Connection) -> bool:
-    row = connection.execute(
-        "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('schema_history') AND attname = 'checksum'"
-    ).fetchone()
-    return row is not None and bool(row[0])
-
-
 def entries(connection: Connection) -> list[Entry]:
     """All rows, oldest first; none where there is no history."""
     if not exists(connection):
         return []
-    newer = ", actor, checksum" if _has_checksums(connection) else ", '', NULL"
+    # A table of an earlier shape lacks some of them; who only looks does not change it.
+    have = history_tables.columns(connection, "schema_history")
+    fields = ", ".join(name if name in have else f"{missing} AS {name}" for name, missing in _FIELDS)
     rows = connection.execute(
-        f"SELECT revision, phase, version, applied_at, seconds{newer}"  # noqa: S608  literals only
-        " FROM schema_history ORDER BY applied_at, revision"
+        f"SELECT {fields} FROM schema_history ORDER BY applied_at, revision"  # noqa: S608  literals only
     )
     return [Entry(**dict(zip(Entry.__dataclass_fields__, row, strict=True))) for row in rows]
 
@@ -134,18 +77,43 @@ def record(connection: Connection, revision: Revision, settings: Settings, secon
     )
 
 
+def adopt(connection: Connection, revision: Revision, settings: Settings) -> None:
+    """Write the row of a revision whose work was found done, in the transaction that is open."""
+    connection.execute(
+        "INSERT INTO schema_history (revision, phase, version, seconds, actor, checksum, note)"
+        " VALUES (%s, %s, %s, 0, %s, %s, %s)",
+        (revision.revision, revision.phase, settings.version, settings.actor, revision.checksum, ADOPTED),
+    )
+
+
+def marks(connection: Connection) -> list[str]:
+    """Revisions that were begun outside a transaction and never recorded as applied."""
+    if not history_tables.columns(connection, "schema_marks"):
+        return []
+    rows = connection.execute("SELECT revision FROM schema_marks ORDER BY started_at, revision")
+    return [str(row[0]) for row in rows]
+
+
 def record_version(connection: Connection, version: str, tree: Tree) -> None:
     """Remember what this version knows; the time it was first seen stays."""
     connection.execute(
-        "INSERT INTO schema_versions (version, contract_known) VALUES (%s, %s)"
-        " ON CONFLICT (version) DO UPDATE SET contract_known = excluded.contract_known",
-        (version, sorted(tree.known("contract"))),
+        "INSERT INTO schema_versions (version, contract_known, revisions_known) VALUES (%s, %s, %s)"
+        " ON CONFLICT (version) DO UPDATE"
+        " SET contract_known = excluded.contract_known, revisions_known = excluded.revisions_known",
+        (version, sorted(tree.known("contract")), len(list(tree.all()))),
     )
 
 
 def versions(connection: Connection) -> list[Known]:
-    """The versions seen, in order of first release."""
-    if not exists(connection):
+    """The versions seen, oldest first: a version knows every revision that those before it knew.
+
+    The time it was first seen decides last: a version may be seen late, by a check only.
+    """
+    have = history_tables.columns(connection, "schema_versions")
+    if not have:
         return []
-    rows = connection.execute("SELECT version, contract_known FROM schema_versions ORDER BY first_seen, version")
+    order = "cardinality(contract_known), " + ("revisions_known, " if "revisions_known" in have else "")
+    rows = connection.execute(
+        f"SELECT version, contract_known FROM schema_versions ORDER BY {order}first_seen, version"  # noqa: S608  literals
+    )
     return [Known(version=row[0], contract=frozenset(row[1])) for row in rows]

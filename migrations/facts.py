@@ -1,0 +1,102 @@
+"""What a run tells about the database, for the preview and the change request of the next release: server, revisions,
+sizes of tables, backfills, and the structure as DDL. No row is read; rows and bytes are PostgreSQL's own estimates.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from datetime import UTC, datetime
+
+import psycopg
+
+from migrations import history, history_tables, structure, structure_ddl
+from migrations.database import Connection
+from migrations.structure import Structure
+from migrations.tree import Tree
+
+Facts = dict[str, object]
+
+# The result is one line of a log; Docker's log drivers split a line at 16 KB.
+LINE_LIMIT = 15_000
+STRUCTURE_LIMIT = 12_000
+_TABLES_TOLD = 100  # the biggest ones
+
+_SIZES = """
+SELECT c.relname, greatest(c.reltuples, s.n_live_tup, 0)::bigint, pg_total_relation_size(c.oid)
+FROM pg_class AS c LEFT JOIN pg_stat_user_tables AS s ON s.relid = c.oid
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'm') AND c.relname <> ALL (%s)
+ORDER BY c.relpages DESC, c.relname LIMIT %s
+"""
+
+
+def read(connection: Connection, tree: Tree) -> Facts:
+    """The facts, made to fit on one line: the structure is left out (null) first, then the smallest tables."""
+    facts: Facts = {
+        "server": _server(connection),
+        "takenAt": datetime.now(UTC).isoformat(timespec="seconds"),
+        "revisions": [entry.revision for entry in history.entries(connection)],
+        "tables": _tables(connection),
+        "backfills": _backfills(connection, tree),
+        "structure": packed(_structure(connection)),
+    }
+    if _size(facts) > LINE_LIMIT:
+        facts["structure"] = None
+    tables = dict(_tables(connection))
+    while _size(facts) > LINE_LIMIT and tables:
+        tables = dict(list(tables.items())[: len(tables) // 2])
+        facts["tables"] = tables
+    return facts
+
+
+def packed(found: Structure | None) -> str | None:
+    """base64 of the DDL, compressed; None when there is none or it is too long."""
+    if found is None:
+        return None
+    text = base64.b64encode(zlib.compress(structure_ddl.render(found).encode(), 9)).decode()
+    return text if len(text) <= STRUCTURE_LIMIT else None
+
+
+def unpacked(text: str) -> str:
+    """The DDL again. Raises ValueError for what is no such text."""
+    try:
+        return zlib.decompress(base64.b64decode(text, validate=True)).decode()
+    except zlib.error as error:
+        raise ValueError(f"structure: not compressed DDL: {error}") from error
+
+
+def _size(facts: Facts) -> int:
+    return len(json.dumps(facts))
+
+
+def _server(connection: Connection) -> str:
+    row = connection.execute("SHOW server_version").fetchone()
+    return str(row[0]).split()[0] if row else ""
+
+
+def _tables(connection: Connection) -> dict[str, dict[str, int]]:
+    rows = connection.execute(_SIZES, (list(history.OWN_TABLES), _TABLES_TOLD))
+    return {str(name): {"rows": int(count), "bytes": int(size)} for name, count, size in rows}
+
+
+def _backfills(connection: Connection, tree: Tree) -> dict[str, dict[str, object]]:
+    """For each backfill of the tree: is it finished, and how many rows are left (null: not counted)."""
+    state: dict[str, tuple[int | None, bool]] = {}
+    if history_tables.columns(connection, "schema_backfills"):
+        for name, left, finished in connection.execute(
+            "SELECT revision, greatest(rows_total - rows_done, 0), finished_at IS NOT NULL FROM schema_backfills"
+        ):
+            state[str(name)] = (None if left is None else int(left), bool(finished))
+    for name in history.applied(connection).backfill:
+        state[name] = (0, True)
+    found = {revision.revision: state.get(revision.revision, (None, False)) for revision in tree.backfill}
+    return {name: {"left": 0 if done else left, "finished": done} for name, (left, done) in found.items()}
+
+
+def _structure(connection: Connection) -> Structure | None:
+    """None where a table is locked for somebody alone: the facts are worth no waiting."""
+    try:
+        return structure.read(connection)
+    except psycopg.errors.LockNotAvailable:
+        return None
