@@ -8,12 +8,12 @@ run its own.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import sqlalchemy
 from alembic.config import Config
 from alembic.operations import Operations
@@ -23,15 +23,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from migrations import history
-from migrations.database import Connection, Say, first_line, is_lock_refusal, is_timeout
-from migrations.errors import BadTreeError, LockNotObtainedError, OutOfTimeError, StatementFailedError
-from migrations.locks import Attempts
+from migrations.database import Connection, Say, first_line, is_timeout
+from migrations.errors import BadTreeError, OutOfTimeError, StatementFailedError
+from migrations.limits import Limits
 from migrations.settings import Settings
 from migrations.tree import FOLDER, Revision
+from migrations.tries import Tries, cause_of
+from migrations.watch import watching
 
 ALEMBIC_BRANCHES = ("expand", "contract")  # folders too; a backfill is not Alembic's
-_TIMEOUT = re.compile(r"[1-9][0-9]{0,5}(ms|s|min)")
-_DEFAULT_TIMEOUT = "30s"
 
 
 def script_directory() -> ScriptDirectory:
@@ -46,14 +46,22 @@ def script_directory() -> ScriptDirectory:
 def apply(connection: Connection, todo: Sequence[Revision], settings: Settings, say: Say) -> list[str]:
     """Apply the revisions, all of one phase, in order; answers their names. Raises MigrationError."""
     scripts = script_directory()
-    attempts = Attempts(budget=settings.lock_budget[todo[0].phase], say=say)
+    times = settings.budgets
     done: list[str] = []
-    for revision in todo:
-        _require(connection, revision)
-        started = time.monotonic()
-        _apply_with_retries(connection, scripts, revision, settings, attempts)
-        say(f"{revision.phase} {revision.revision} applied in {time.monotonic() - started:.2f} s")
-        done.append(revision.revision)
+    with watching(connection) as watch:
+        tries = Tries(
+            budget=times.lock[todo[0].phase],
+            longest=times.longest_lock_timeout,
+            until=times.until,
+            watch=watch,
+            say=say,
+        )
+        for revision in todo:
+            _require(connection, revision)
+            started = time.monotonic()
+            _apply_with_retries(connection, scripts, revision, settings, tries)
+            say(f"{revision.phase} {revision.revision} applied in {time.monotonic() - started:.2f} s")
+            done.append(revision.revision)
     return done
 
 
@@ -67,24 +75,14 @@ def _require(connection: Connection, revision: Revision) -> None:
 
 
 def _apply_with_retries(
-    connection: Connection, scripts: ScriptDirectory, revision: Revision, settings: Settings, attempts: Attempts
+    connection: Connection, scripts: ScriptDirectory, revision: Revision, settings: Settings, tries: Tries
 ) -> None:
-    tables = _tables(revision)
-    while attempts.wait_for_blockers(connection, tables):
-        _set_limits(connection, revision, attempts.lock_timeout)
-        try:
-            _apply_once(connection, scripts, revision, settings)
-        except DBAPIError as error:
-            if not is_lock_refusal(error.orig):
-                raise _failure(revision, error) from error
-            attempts.pause()
-        else:
-            return
-    by = f": {attempts.last}" if attempts.last else ""
-    raise LockNotObtainedError(
-        f"migrations: {revision.phase} {revision.revision}: no lock on {', '.join(tables) or 'its tables'} within "
-        f"{attempts.budget:.0f} s{by}; nothing of it was kept; run again when that transaction has ended, or end it"
-    )
+    limits = Limits.of(revision, settings)
+    what = f"migrations: {revision.phase} {revision.revision}"
+    try:
+        tries.run(connection, what, limits, lambda: _apply_once(connection, scripts, revision, settings))
+    except (DBAPIError, psycopg.Error) as error:
+        raise _failure(revision, limits, cause_of(error)) from error
 
 
 def _apply_once(connection: Connection, scripts: ScriptDirectory, revision: Revision, settings: Settings) -> None:
@@ -128,37 +126,14 @@ def _as_sqlalchemy(connection: Connection) -> Iterator[sqlalchemy.Connection]:
             connection.autocommit = True
 
 
-def _set_limits(connection: Connection, revision: Revision, lock_timeout: float) -> None:
-    """For the session and not the transaction: a revision may end its transaction in an autocommit block."""
-    statement = str(revision.settings.get("statement_timeout", _DEFAULT_TIMEOUT))
-    if not _TIMEOUT.fullmatch(statement):
-        raise BadTreeError(
-            f'migrations: {revision.file.name} has statement_timeout {statement!r}, expected such as "30s" or "5min"'
-        )
-    connection.execute(
-        "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)",
-        (f"{lock_timeout * 1000:.0f}ms", statement),
-    )
-
-
-def _tables(revision: Revision) -> tuple[str, ...]:
-    """The tables a revision says it locks; without the constant it relies on the short lock_timeout alone."""
-    named = revision.settings.get("tables", ())
-    if not isinstance(named, tuple) or not all(isinstance(name, str) for name in named):
-        raise BadTreeError(f"migrations: {revision.file.name} has tables {named!r}, expected a tuple of names")
-    return named
-
-
-def _failure(revision: Revision, error: DBAPIError) -> Exception:
+def _failure(revision: Revision, limits: Limits, error: BaseException) -> Exception:
     what = f"migrations: {revision.phase} {revision.revision} ({revision.file.name})"
-    reason = first_line(error.orig or error)
-    if is_timeout(error.orig):
-        limit = revision.settings.get("statement_timeout", _DEFAULT_TIMEOUT)
+    if is_timeout(error) or isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
         return OutOfTimeError(
-            f"{what}: {reason}, its limit is {limit}; nothing of its transaction was kept; "
-            "make the statement smaller or set statement_timeout in the revision"
+            f"{what}: {first_line(error)}, its limit is {limits.statement_timeout:g} s; nothing of its transaction was "
+            "kept; make the statement smaller or set statement_timeout in the revision"
         )
     return StatementFailedError(
-        f"{what} failed: {type(error.orig).__name__}: {reason}; nothing of its transaction was kept; "
+        f"{what} failed: {type(error).__name__}: {first_line(error)}; nothing of its transaction was kept; "
         "mend the revision and release again"
     )

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app import settings as service
+from migrations.budgets import Budgets, budgets
 from migrations.errors import SettingError
-from migrations.tree import Phase
+from migrations.revision_file import Phase
 
-# In all, for taking the locks of one phase; a contract has nobody waiting for it.
-LOCK_BUDGET: Mapping[Phase, int] = {"expand": 180, "contract": 600, "backfill": 600}
 _ACTOR_LIMIT = 200
 
 
@@ -23,25 +22,26 @@ class Settings:
     actor: str = ""  # MIGRATION_ACTOR: who releases
     app_user: str = ""  # APP_DB_USER: the role the service connects as
     running: tuple[tuple[str, str], ...] = ()  # MIGRATION_RUNNING_VERSIONS: version and task of what ECS runs now
-    lock_budget: Mapping[Phase, float] = field(default_factory=lambda: LOCK_BUDGET)  # MIGRATION_LOCK_BUDGET_SECONDS
+    budgets: Budgets = field(default_factory=Budgets)  # MIGRATION_TASK_SECONDS, MIGRATION_LOCK_*
     runner_wait: float = 120  # MIGRATION_RUNNER_WAIT_SECONDS: how long to wait for another runner
     connect_wait: float = 20  # MIGRATION_CONNECT_WAIT_SECONDS
+
+    @property
+    def lock_budget(self) -> Mapping[Phase, float]:
+        """In all, for taking the locks of one phase."""
+        return self.budgets.lock
 
 
 def load(environment: Mapping[str, str]) -> Settings:
     """The settings of this environment. Raises SettingError."""
     try:
-        budget = {
-            phase: service.number(environment, "MIGRATION_LOCK_BUDGET_SECONDS", default, 1, 86_400)
-            for phase, default in LOCK_BUDGET.items()
-        }
         return Settings(
             database=service.database(environment),
             version=service.version(environment),
             actor=environment.get("MIGRATION_ACTOR", "")[:_ACTOR_LIMIT],
             app_user=environment.get("APP_DB_USER", ""),
             running=_running(environment.get("MIGRATION_RUNNING_VERSIONS", "")),
-            lock_budget=budget,
+            budgets=budgets(environment),
             runner_wait=service.number(environment, "MIGRATION_RUNNER_WAIT_SECONDS", 120, 1, 86_400),
             connect_wait=service.number(environment, "MIGRATION_CONNECT_WAIT_SECONDS", 20, 1, 3_600),
         )

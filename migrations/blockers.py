@@ -1,0 +1,154 @@
+"""Who is in the way of a lock: transactions that have held, or waited for, a table for some time.
+
+On the tables that a revision names, and on their partitions, every holder counts that conflicts with the lock the
+revision wants (ACCESS EXCLUSIVE, which conflicts with all, where it names no other). Any other table that a try ran
+into, such as one that a foreign key or a view leads to, is learned with the mode that was wanted there.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import psycopg
+
+from migrations.database import Connection
+from migrations.redact import redact
+
+STRONGEST: Final = "ACCESS EXCLUSIVE"
+# PostgreSQL's table of conflicting lock modes: what a holder must not have.
+CONFLICTS: Final[Mapping[str, frozenset[str]]] = {
+    mode: frozenset(others.split(", "))
+    for mode, others in {
+        "ACCESS SHARE": "ACCESS EXCLUSIVE",
+        "ROW SHARE": "EXCLUSIVE, ACCESS EXCLUSIVE",
+        "ROW EXCLUSIVE": "SHARE, SHARE ROW EXCLUSIVE, EXCLUSIVE, ACCESS EXCLUSIVE",
+        "SHARE UPDATE EXCLUSIVE": ("SHARE UPDATE EXCLUSIVE, SHARE, SHARE ROW EXCLUSIVE, EXCLUSIVE, ACCESS EXCLUSIVE"),
+        "SHARE": "ROW EXCLUSIVE, SHARE UPDATE EXCLUSIVE, SHARE ROW EXCLUSIVE, EXCLUSIVE, ACCESS EXCLUSIVE",
+        "SHARE ROW EXCLUSIVE": (
+            "ROW EXCLUSIVE, SHARE UPDATE EXCLUSIVE, SHARE, SHARE ROW EXCLUSIVE, EXCLUSIVE, ACCESS EXCLUSIVE"
+        ),
+        "EXCLUSIVE": (
+            "ROW SHARE, ROW EXCLUSIVE, SHARE UPDATE EXCLUSIVE, SHARE, SHARE ROW EXCLUSIVE, EXCLUSIVE, ACCESS EXCLUSIVE"
+        ),
+        "ACCESS EXCLUSIVE": (
+            "ACCESS SHARE, ROW SHARE, ROW EXCLUSIVE, SHARE UPDATE EXCLUSIVE, SHARE, SHARE ROW EXCLUSIVE, EXCLUSIVE, "
+            "ACCESS EXCLUSIVE"
+        ),
+    }.items()
+}
+
+
+def spelled(mode: str) -> str:
+    """`pg_locks` says AccessShareLock where SQL says ACCESS SHARE."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", mode.removesuffix("Lock")).upper()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocker:
+    """A transaction that holds a table the runner needs, or waits for it before us."""
+
+    pid: int | None  # None: a prepared transaction, which has no process
+    name: str  # application_name, else what kind of process it is; a prepared transaction's own name
+    state: str
+    age: float  # seconds since its transaction began; where that is hidden from us: since it was first seen
+    table: str
+    mode: str
+    waits: bool
+    query: str = field(default="", repr=False)  # as the server has it: never to be shown without `redact`
+
+    def __str__(self) -> str:
+        """Who it is, for the progress."""
+        who = f"process {self.pid}" if self.pid else "a prepared transaction"
+        name = f" ({self.name})" if self.name else ""
+        what = "waits for" if self.waits else "holds"
+        return f"{who}{name} {what} {self.table} ({self.mode}), {self.state}, its transaction is {self.age:.0f} s old"
+
+    def in_full(self) -> str:
+        """With its query, which has no literals any more, and how to end it: for the error."""
+        if self.pid is None:
+            return f"{self}; end it with COMMIT PREPARED or ROLLBACK PREPARED"
+        query = f", its {'last ' if self.state.startswith('idle') else ''}query: {redact(self.query)}"
+        return f"{self}{query if self.query else ''}; end it with SELECT pg_terminate_backend({self.pid})"
+
+
+_LOOK = """
+WITH RECURSIVE looked(relation, wanted) AS (
+    (
+        SELECT to_regclass(name)::oid, %(mode)s::text FROM unnest(%(names)s::text[]) AS named(name)
+        UNION ALL
+        SELECT * FROM unnest(%(oids)s::oid[], %(modes)s::text[])
+    )
+    UNION
+    SELECT part.inhrelid, looked.wanted FROM pg_inherits AS part JOIN looked ON part.inhparent = looked.relation
+)
+SELECT held.pid, held.virtualtransaction, held.mode, looked.wanted, held.granted, held.relation::regclass::text,
+       coalesce(nullif(session.application_name, ''), session.backend_type, prepared.gid, ''),
+       CASE WHEN held.pid IS NULL THEN 'prepared' ELSE coalesce(session.state, 'state not visible') END,
+       extract(epoch FROM clock_timestamp() - coalesce(session.xact_start, prepared.prepared))::float8,
+       coalesce(session.query, ''), coalesce(session.backend_type = 'autovacuum worker', false)
+FROM looked
+JOIN pg_locks AS held ON held.relation = looked.relation
+LEFT JOIN pg_stat_activity AS session ON session.pid = held.pid
+LEFT JOIN pg_locks AS own ON held.pid IS NULL AND own.pid IS NULL AND own.locktype = 'transactionid'
+     AND own.virtualtransaction = held.virtualtransaction
+LEFT JOIN pg_prepared_xacts AS prepared ON prepared.transaction = own.transactionid
+WHERE held.locktype = 'relation' AND held.pid IS DISTINCT FROM pg_backend_pid()
+  AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_WRAPAROUND = "to prevent wraparound"
+
+
+@dataclass(kw_only=True)
+class Lookout:
+    """What one revision wants to lock, and who is in the way of it."""
+
+    tables: Sequence[str]
+    mode: str = STRONGEST
+    clock: Callable[[], float] = time.monotonic
+    learned: dict[int, str] = field(default_factory=dict)  # relation: the mode a try waited for
+    _seen: dict[tuple[int | None, str], float] = field(default_factory=dict)
+
+    def find(self, connection: Connection, age: float) -> list[Blocker]:
+        """Transactions older than `age` seconds that are in the way; who holds before who waits, oldest first."""
+        if not self.tables and not self.learned:
+            return []
+        asked = {
+            "names": list(self.tables),
+            "mode": self.mode,
+            "oids": list(self.learned),
+            "modes": list(self.learned.values()),
+        }
+        found: dict[tuple[int | None, str], Blocker] = {}
+        for row in connection.execute(_LOOK, asked).fetchall():
+            blocker = self._judge(connection, row, age)
+            if blocker is not None:
+                found.setdefault((row[0], row[1]), blocker)
+        return sorted(found.values(), key=lambda one: (one.waits, -one.age))
+
+    def _judge(self, connection: Connection, row: Sequence[Any], least: float) -> Blocker | None:
+        pid, transaction, held, wanted, granted, table, name, state, age, query, autovacuum = row
+        mode = spelled(held)
+        if mode not in CONFLICTS[wanted]:
+            return None
+        # The server hides how old another role's transaction is from a role that may not see it.
+        seen = self._seen.setdefault((pid, transaction), self.clock())
+        age = age if age is not None else self.clock() - seen
+        if age <= least or (autovacuum and _WRAPAROUND not in query and _gave_way(connection, pid)):
+            return None
+        return Blocker(pid=pid, name=name, state=state, age=age, table=table, mode=mode, waits=not granted, query=query)
+
+
+def _gave_way(connection: Connection, pid: int) -> bool:
+    """End an autovacuum's work on the table, as the server itself would for who waits a second; it comes back later.
+
+    False where our role may not: then it is waited for like any other. One that prevents wraparound is never ended.
+    """
+    try:
+        connection.execute("SELECT pg_cancel_backend(%s)", (pid,))
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    return True

@@ -1,0 +1,145 @@
+"""Taking a table's lock without making the service wait.
+
+A statement that waits for a table makes everybody queue behind it. So the runner looks first: while a transaction that
+began some time ago is in the way, it does not even try. Then it tries with a short lock_timeout, under watch. Each
+phase has two budgets: one for all its waiting for locks, and a larger one for everything it does.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+
+from migrations.blockers import Blocker, Lookout
+from migrations.database import Connection, Say, is_lock_refusal, is_timeout
+from migrations.errors import LockNotObtainedError, OutOfTimeError
+from migrations.limits import Limits
+from migrations.watch import Watch
+
+LOOK_AGE_SECONDS = 0.2  # a transaction younger than this is passing by and will be gone at once
+# A table that always has some transaction of this age, never the same for long, is passed through, not held: after so
+# many seconds a transaction counts as old only when it outlives the longest lock_timeout.
+PATIENCE_SECONDS = 10.0
+_PAUSE_SECONDS = (1.0, 60.0)
+_LOOK_AGAIN_SECONDS = 0.25
+_SAY_EVERY_SECONDS = 5.0
+_RETRIED = "nothing of it was kept"
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The server's error, whoever wrapped it."""
+    return (error.orig or error) if isinstance(error, DBAPIError) else error
+
+
+@dataclass(kw_only=True)
+class Tries:
+    """The tries of one phase. `clock`, `sleep` and `jitter` are handed in by tests."""
+
+    budget: float  # seconds of waiting for locks, in all
+    longest: float  # lock_timeout never grows beyond it, in seconds
+    until: float  # when the time of the phase is over, by the clock
+    watch: Watch
+    say: Say
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+    last: Blocker | None = None
+    refused: int = 0
+    waited: float = 0.0  # by the revisions that are through
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
+        self._said = float("-inf")
+
+    @property
+    def left(self) -> float:
+        """Seconds left of the budget for locks, within the time of the phase."""
+        now = self.clock()
+        return min(self.budget - self.waited - (now - self._began), self.until - now)
+
+    def run(self, connection: Connection, what: str, limits: Limits, attempt: Callable[[], None]) -> None:
+        """Call `attempt` until it got its locks; what it raises for another reason is raised as it is.
+
+        Raises LockNotObtainedError, OutOfTimeError.
+        """
+        self._began, self.refused, self.last = self.clock(), 0, None
+        lookout = Lookout(tables=limits.tables, mode=limits.mode, clock=self.clock)
+        while self._wait_for_blockers(connection, lookout):
+            began = self.clock()
+            limits.set(connection, self.lock_timeout(limits.lock_timeout))
+            try:
+                with self.watch.over(lookout, self._age, self.until):
+                    attempt()
+            except (DBAPIError, psycopg.Error) as error:
+                self._judge(connection, what, lookout, error)
+            else:
+                self.waited += began - self._began
+                return
+        raise self._given_up(what, limits)
+
+    def lock_timeout(self, first: float) -> float:
+        """Seconds for the next try: short first, doubled with each refusal."""
+        return max(min(self.longest, first * 2.0 ** min(self.refused, 20)), 0.001)
+
+    @property
+    def _age(self) -> float:
+        """What makes a transaction old, now."""
+        patient = self.clock() - self._began < PATIENCE_SECONDS
+        return LOOK_AGE_SECONDS if patient else max(LOOK_AGE_SECONDS, self.longest)
+
+    def _wait_for_blockers(self, connection: Connection, lookout: Lookout) -> bool:
+        """Wait until nobody is in the way; False when the budget is spent."""
+        while found := lookout.find(connection, self._age):
+            self.last = found[0]
+            if self.left <= 0:
+                return False
+            if self.clock() - self._said >= _SAY_EVERY_SECONDS:
+                self._said = self.clock()
+                others = f" and {len(found) - 1} more" if len(found) > 1 else ""
+                self.say(f"not queueing for {self.last.table}: {self.last}{others}; {self.left:.0f} s left")
+            self.sleep(min(_LOOK_AGAIN_SECONDS, max(self.left, 0.01)))
+        return self.left > 0
+
+    def _judge(self, connection: Connection, what: str, lookout: Lookout, error: Exception) -> None:
+        """Return where another try makes sense, else raise."""
+        cause = cause_of(error)
+        if self.watch.overdue and is_timeout(cause):
+            raise self._out_of_time(what) from error
+        withdrawn = self.watch.withdrawn and is_timeout(cause)
+        if not withdrawn and not is_lock_refusal(cause):
+            raise error
+        self.refused += 1
+        # Who was in the way may be gone by the time that the budget is: looked up while it is fresh.
+        if found := lookout.find(connection, 0):
+            self.last = found[0]
+        told = f": {self.last}" if self.last else ""
+        if withdrawn:
+            self.say(f"try {self.refused} withdrawn so that nobody waits behind it{told}; {self.left:.0f} s left")
+            return
+        low, high = _PAUSE_SECONDS
+        seconds = min(high, low * 2.0 ** min(self.refused - 1, 10)) * (0.5 + self.jitter() / 2)
+        seconds = min(max(seconds, low), max(self.left, 0))
+        self.say(f"lock not obtained in try {self.refused}{told}; next try in {seconds:.1f} s, {self.left:.0f} s left")
+        self.sleep(seconds)
+
+    def _given_up(self, what: str, limits: Limits) -> Exception:
+        if self.clock() >= self.until:
+            return self._out_of_time(what)
+        who = f": {self.last.in_full()}" if self.last else ""
+        tables = ", ".join(limits.tables) or "the tables it needs"
+        return LockNotObtainedError(
+            f"{what}: no lock on {tables} within the {self.budget:.0f} s for locks, {self.refused} tries{who}; "
+            f"{_RETRIED}; run again when that transaction has ended"
+        )
+
+    def _out_of_time(self, what: str) -> Exception:
+        who = f"; last in the way: {self.last.in_full()}" if self.last else ""
+        return OutOfTimeError(
+            f"{what}: the time of the whole phase is over{who}; {_RETRIED}, what was applied before it stays; "
+            "run again, or give it more time (timeoutSeconds)"
+        )

@@ -1,0 +1,96 @@
+"""Looks on, through a session of its own, while a try runs: nobody shall wait behind us for long.
+
+A statement that waits for a table makes all who come after it wait too. The look before the try cannot see a table that
+nobody named, nor who comes right after the look. So while a try waits for a table behind a transaction that is not just
+passing by, it is withdrawn at once, and the table is learned for the next look. The watch also ends a try when the time
+of the whole phase is over.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
+
+from migrations.blockers import Lookout, spelled
+from migrations.database import Connection
+from migrations.errors import UnreachableError
+
+_POLL_SECONDS = 0.02
+
+_WAITS = "SELECT wait_event_type = 'Lock' FROM pg_stat_get_activity(%s)"
+# pg_blocking_pids answers 0 for a prepared transaction.
+_FOR_WHAT = """
+SELECT held.relation::bigint, held.mode, EXISTS (
+    SELECT FROM unnest(pg_blocking_pids(held.pid)) AS blocking(pid)
+    LEFT JOIN pg_stat_activity AS session ON session.pid = blocking.pid
+    WHERE blocking.pid = 0 OR clock_timestamp() - session.xact_start > make_interval(secs => %(age)s)
+)
+FROM pg_locks AS held WHERE held.pid = %(pid)s AND NOT held.granted AND held.locktype = 'relation'
+"""
+# Waiting in these modes makes nobody wait who reads or writes rows.
+_HARMLESS = {"ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE"}
+
+
+@contextmanager
+def watching(connection: Connection) -> Iterator[Watch]:
+    """A watch over this session, through another one like it."""
+    info = connection.info
+    # Closed at the end like a file; it holds nothing that anybody could wait for.
+    with psycopg.connect(info.dsn, password=info.password, autocommit=True) as beside:
+        beside.execute("SET statement_timeout = '5s'")
+        yield Watch(beside, info.backend_pid)
+
+
+class Watch:
+    """Over the tries of one runner's session. After a try: was it withdrawn, is the time over?"""
+
+    def __init__(self, connection: Connection, pid: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.connection, self.pid, self.clock = connection, pid, clock
+        self.withdrawn = self.overdue = False
+
+    @contextmanager
+    def over(self, lookout: Lookout, age: float, until: float) -> Iterator[None]:
+        """Look on while the block runs. A try does not wait behind a transaction older than `age` seconds.
+
+        Raises UnreachableError where there is nothing to look through any more.
+        """
+        if self.connection.closed:
+            raise UnreachableError("database: the connection that watches over the tries is lost; run again")
+        self.withdrawn = self.overdue = False
+        done = threading.Event()
+        thread = threading.Thread(target=self._look, args=(done, lookout, age, until), name="watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _look(self, done: threading.Event, lookout: Lookout, age: float, until: float) -> None:
+        # A watch that loses its connection says so at the next try; this try still has the server's own limits.
+        with suppress(psycopg.Error):
+            while not done.wait(_POLL_SECONDS):
+                if self.clock() >= until:
+                    self.overdue = True
+                    self._cancel()
+                elif self._waits_behind_an_old_one(lookout, age):
+                    self.withdrawn = True
+                    self._cancel()
+
+    def _waits_behind_an_old_one(self, lookout: Lookout, age: float) -> bool:
+        row = self.connection.execute(_WAITS, (self.pid,)).fetchone()
+        if row is None or not row[0]:
+            return False
+        found = self.connection.execute(_FOR_WHAT, {"pid": self.pid, "age": age}).fetchone()
+        if found is None:
+            return False
+        relation, mode, behind_old = int(found[0]), spelled(found[1]), bool(found[2])
+        lookout.learned[relation] = mode
+        return behind_old and mode not in _HARMLESS
+
+    def _cancel(self) -> None:
+        self.connection.execute("SELECT pg_cancel_backend(%s)", (self.pid,))
