@@ -15,6 +15,10 @@ CONTAINER: Final = "app"
 PREVIOUS: Final = "warm"
 ON_FAILURE: Final = "rollback"
 FREEZE_TAGS: Final = "bluegreen:frozen"  # what the keys of a freeze's tags begin with
+# Before a contract: how long the old color must have been quiet, and what the metric that says so is like at AWS.
+QUIET_SECONDS: Final = 300
+METRIC_PERIOD_SECONDS: Final = 60
+METRIC_DELAY_SECONDS: Final = 180
 MOST_TASKS: Final = 5000  # ECS: tasks per service
 # What a Docker tag may be: it starts with neither a dot nor a hyphen.
 VERSION: Final = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"

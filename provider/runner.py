@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from provider.aws import Aws, AwsError
+from provider.evidence import Evidence
 from provider.logs import LAST_LINES, LogPlace, LogReader, log_place
 from provider.rpc.messages import Fail, InitFailed, Request
 from provider.tasks import describe, exit_code, may_pass, short, why_stopped
@@ -94,7 +95,10 @@ class Runner:
             "securityGroups": inputs["securityGroups"],
             "assignPublicIp": "ENABLED" if inputs["assignPublicIp"] else "DISABLED",
         }
-        environment = [{"name": name, "value": value} for name, value in sorted(inputs["environment"].items())]
+        # Looked at now and not before: what was found for an earlier try says nothing about this one.
+        told = Evidence(self.aws, inputs).require(self.work) if inputs.get("evidence") else {}
+        named = {**inputs["environment"], **told}
+        environment = [{"name": name, "value": value} for name, value in sorted(named.items())]
         override = {"name": self.container, "command": inputs["command"], "environment": environment}
         asked = {
             "cluster": self.cluster,

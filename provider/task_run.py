@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from provider import defaults
+from provider import defaults, evidence
 from provider.checks import Checks
 from provider.handler import Handler, differs, resource_id
 from provider.plan import COLORS
@@ -25,6 +25,7 @@ INPUTS: Final = (
     "trigger",
     "timeoutSeconds",
     "name",
+    "evidence",
 )
 DEFAULTS: Final = {"environment": {}, "assignPublicIp": False, "timeoutSeconds": defaults.TIMEOUT_SECONDS}
 # What makes it another run. A new revision of a task definition for the same trigger does not.
@@ -48,6 +49,7 @@ class TaskRun(Handler):
         checks.environment("environment")
         checks.flag("assignPublicIp")
         checks.number("timeoutSeconds", 1, whole=False)
+        evidence.check(checks)
         return checks.done()
 
     def diff(self, request: Request) -> Difference:
