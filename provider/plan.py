@@ -118,6 +118,19 @@ def same_shares(one: Weights, two: Weights) -> bool:
     return all(one[color] * total_two == two[color] * total for color in COLORS)
 
 
+def held_by_freeze(found: Plan, live: Weights | None, slots: Slots) -> str | None:
+    """What the plan would do that a freeze forbids; None where it may be carried out under one.
+
+    A freeze keeps the weights where they are, and the tasks of a color that somebody may still want to go back to.
+    """
+    if live is not None and not same_shares(live, found.weights):
+        return "move the weights"
+    before = slots[found.previous]
+    if _serves(before) and not found.colors[found.previous].desired_count:
+        return f"retire {found.previous}, the way back"
+    return None
+
+
 def plan(live: Weights | None, slots: Slots, wanted: Wanted, history: History) -> Plan:
     """Decide how the wanted version comes into service.
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Mapping
 from typing import Any, Final
 
 from provider import defaults
+from provider.actor import actor
 from provider.checks import Checks
+from provider.freeze import LIFT, Freeze, by_hand, read_freeze
 from provider.handler import Handler, resource_id
 from provider.images import image_of
 from provider.live import read_slots, read_weights, show, write_weights
-from provider.plan import COLORS, Color, History, Plan, Slot, Slots, Wanted, Weights, plan, same_shares
-from provider.rpc.messages import Change, Checked, Difference, Found, Made, Request, changed
+from provider.plan import (
+    COLORS,
+    Color,
+    History,
+    Plan,
+    Slot,
+    Slots,
+    Wanted,
+    Weights,
+    held_by_freeze,
+    plan,
+    same_shares,
+)
+from provider.rpc.messages import Change, Checked, Difference, Fail, Found, Made, Request, changed
 from provider.rpc.values import UNKNOWN, unknown
 
 INPUTS: Final = (
@@ -33,6 +45,7 @@ INPUTS: Final = (
 STORY: Final = ("action", "gate", "rollback", "liveColor", "liveWeights", "firstRelease", "reset", "actor")
 SHOWN: Final = ("version", "image", "desiredCount", "previous", "services")
 OBSERVED: Final = "observed"  # in state only while AWS is not as the last plan wanted it
+FROZEN: Final = "frozen"  # in state only while the weights are frozen
 
 
 class Release(Handler):
@@ -54,23 +67,41 @@ class Release(Handler):
         return checks.done()
 
     def diff(self, request: Request) -> Difference:
-        """Whether the plan from what was read differs from the recorded one."""
+        """Whether the plan from what was read differs from the recorded one, or may not be carried out."""
         weights, slots = _seen(request.state)
-        outputs = self._outputs(request, weights, slots)
+        made = self._plan(request, weights, slots)
+        outputs = self._outputs(request, made)
         found = changed({key: request.state.get(key) for key in outputs}, outputs)
         if not found:
-            return Difference()
+            return self._unchanged(request, made, weights)
         # The CLI shows an output that differs as one that goes away. What is asked for, or what was found, reads well.
         inputs = {key: one for key, one in changed(request.old_inputs, request.inputs).items() if key in SHOWN}
         if not inputs and OBSERVED in request.state:
             inputs = {OBSERVED: Change(kind="delete", input=False)}
         return Difference(changes=inputs or {key: Change(input=False) for key in found})
 
+    def _unchanged(self, request: Request, made: Plan, weights: Weights | None) -> Difference:
+        """The plan on record is the right one, and may still have to be finished, or be forbidden by a freeze."""
+        frozen = request.state.get(FROZEN)
+        if frozen is not None and held_by_freeze(made, weights, _slots(frozen["slots"])):
+            return Difference(changes={FROZEN: Change(input=False)})  # the update says no
+        if weights is not None and not same_shares(weights, made.weights):
+            moves = f"weights {show(weights)} -> {show(made.weights)}"
+            version = made.colors[made.target].version
+            self.context.work(request).say(f"finishing the release of {version} to {made.target}: {moves}")
+        return Difference()
+
     def update(self, request: Request) -> Made:
         """Plan from what is live now; a preview says the plan, an update also puts an interrupted shift back."""
         weights, slots = self._look(request.inputs)
-        outputs = self._outputs(request, weights, slots)
+        made = self._plan(request, weights, slots)
+        outputs = self._outputs(request, made)
         self._announce(request, outputs, weights, slots)
+        frozen = self._frozen(request.inputs)
+        held = held_by_freeze(made, weights, slots) if frozen is not None else None
+        if held is not None:
+            self._refuse(request, held, str(frozen))
+            outputs |= {key: request.state[key] for key in (FROZEN,) if key in request.state}  # shown as what stays
         if outputs["reset"] and not request.preview and weights is not None:
             self._reset(request, outputs["liveWeights"], weights)
         state = {**request.inputs, **outputs}
@@ -80,13 +111,32 @@ class Release(Handler):
         """Look at AWS. Where it is as the last plan wanted it the state stays equal, so that nothing is shown."""
         inputs = request.old_inputs or request.state
         weights, slots = self._look(inputs)
-        state = {key: value for key, value in request.state.items() if key != OBSERVED}
+        noted = {color: _noted(slot) for color, slot in slots.items() if slot is not None}
+        state = {key: value for key, value in request.state.items() if key not in (OBSERVED, FROZEN)}
         if not _as_planned(state, weights, slots):
-            state[OBSERVED] = {
-                "weights": dict(weights) if weights is not None else None,
-                "slots": {color: _noted(slot) for color, slot in slots.items() if slot is not None},
-            }
+            state[OBSERVED] = {"weights": dict(weights) if weights is not None else None, "slots": noted}
+        frozen = self._frozen(inputs)
+        if frozen is not None:
+            state[FROZEN] = {"since": frozen.since, "by": frozen.by, "why": frozen.why, "slots": noted}
+            rule = inputs["listenerRuleArn"]
+            self.context.work(request).warn(f"the weights are {frozen}. Lift it with {LIFT} (or {by_hand(rule)})")
         return Found(id=request.id, state=state, inputs=request.old_inputs, refresh_before_update=True)
+
+    def _frozen(self, inputs: Mapping[str, Any]) -> Freeze | None:
+        rule = inputs["listenerRuleArn"]
+        return None if unknown(rule) else read_freeze(self.aws, rule)
+
+    def _refuse(self, request: Request, held: str, frozen: str) -> None:
+        """A freeze forbids it: an update ends here, before anything of the release is changed; a preview goes on."""
+        if request.preview:
+            self.context.work(request).warn(
+                f"`pulumi up` will be refused: it would {held}, and the weights are {frozen}"
+            )
+            return
+        raise Fail(
+            f"this run would {held}, and the weights are {frozen}. No weight, task or task definition was changed. "
+            f"Lift it with {LIFT} (or {by_hand(request.inputs['listenerRuleArn'])}), then run `pulumi up` again"
+        )
 
     def _look(self, inputs: Mapping[str, Any]) -> tuple[Weights | None, Slots]:
         """Live weights and slots; nothing where a preview does not know yet what to look at."""
@@ -96,7 +146,7 @@ class Release(Handler):
             return weights, dict.fromkeys(COLORS)
         return weights, read_slots(self.aws, inputs["cluster"], inputs["services"], groups, inputs["container"])
 
-    def _outputs(self, request: Request, weights: Weights | None, slots: Slots) -> dict[str, Any]:
+    def _plan(self, request: Request, weights: Weights | None, slots: Slots) -> Plan:
         inputs, last = request.inputs, request.state
         wanted = Wanted(
             version=inputs["version"],
@@ -110,7 +160,10 @@ class Release(Handler):
             setting=last.get("settledCount"),
             counts={color: one["desiredCount"] for color, one in last.get("colors", {}).items()},
         )
-        made = plan(weights, slots, wanted, history)
+        return plan(weights, slots, wanted, history)
+
+    def _outputs(self, request: Request, made: Plan) -> dict[str, Any]:
+        inputs, last = request.inputs, request.state
         outputs = _as_outputs(made, inputs)
         same = last.get("version") == inputs["version"] and last.get("targetColor") == made.target
         if made.action == "none" and same:
@@ -200,19 +253,8 @@ def _as_outputs(made: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
         "previousCount": made.colors[made.previous].desired_count,
         "settledCount": made.setting,
         "lineage": list(made.lineage),
-        "actor": _actor(),
+        "actor": actor(),
     }
-
-
-def _actor() -> str:
-    """Who released: Jenkins's user where it names one, else whoever runs Pulumi."""
-    named = next((os.environ[one] for one in ("BUILD_USER_ID", "CHANGE_AUTHOR") if os.environ.get(one)), None)
-    if named is not None:
-        return named
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in a container
-        return f"uid {os.getuid()}"
 
 
 def _as_planned(state: Mapping[str, Any], weights: Weights | None, slots: Slots) -> bool:
@@ -228,8 +270,12 @@ def _seen(state: Mapping[str, Any]) -> tuple[Weights | None, Slots]:
     """What the last Read saw: what the plan wanted, or what it noted."""
     noted = state.get(OBSERVED)
     if noted is not None:
-        return noted.get("weights"), {color: _slot(noted["slots"].get(color)) for color in COLORS}
+        return noted.get("weights"), _slots(noted["slots"])
     return state["weights"], {color: _slot(state["colors"][color]) for color in COLORS}
+
+
+def _slots(noted: Mapping[str, Any]) -> Slots:
+    return {color: _slot(noted.get(color)) for color in COLORS}
 
 
 def _noted(slot: Slot) -> dict[str, Any]:

@@ -44,6 +44,10 @@ class Work:
         """A lasting line under the resource."""
         self.log.info(self.urn, text)
 
+    def warn(self, text: str) -> None:
+        """A lasting line that is marked as a warning."""
+        self.log.warning(self.urn, text)
+
     def tick(self, text: str) -> None:
         """The status column, at most once a second: what is waited for, and for how long already."""
         if time.monotonic() - self._ticked >= TICK_SECONDS:

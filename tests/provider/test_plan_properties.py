@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provider.plan import COLORS, History, Slot, Wanted, plan, same_shares
+from provider.choice import ON_FAILURE, choose
+from provider.plan import COLORS, History, Slot, Wanted, held_by_freeze, plan, same_shares
 
 MANY = settings(max_examples=400, database=None, deadline=None)
 VERSIONS = st.sampled_from(["v1", "v2", "v3", "v4"])
@@ -134,6 +135,43 @@ def test_retired_leaves_no_task_of_the_previous_color(live, slots, wanted, histo
     found = plan(live, slots, wanted, history)
     if wanted.previous == "retired":
         assert found.colors[found.previous].desired_count == 0
+
+
+@MANY
+@given(live=WEIGHTS, slots=SLOTS, wanted=WANTED, history=HISTORY)
+def test_what_a_freeze_lets_pass_moves_no_weight_and_stops_no_color_that_serves(live, slots, wanted, history):
+    found = plan(live, slots, wanted, history)
+    held = held_by_freeze(found, live, slots)
+    moves = live is not None and not same_shares(live, applied(found)[0])
+    retires = any(
+        slots[color] is not None and slots[color].healthy_count and not found.colors[color].desired_count
+        for color in COLORS
+    )
+    assert (held is not None) == (moves or retires)
+    assert not found.reset or held
+
+
+@MANY
+@given(live=WEIGHTS, slots=SLOTS, wanted=WANTED, history=HISTORY, again=WANTED)
+def test_under_a_freeze_no_row_of_runs_moves_a_weight(live, slots, wanted, history, again):
+    """A run is refused whole or moves nothing, whatever is asked for, and one after another."""
+    weights, after, learned = live, slots, history
+    for asked in (wanted, again, wanted):
+        found = plan(weights, after, asked, learned)
+        if held_by_freeze(found, weights, after) is None and weights is not None:
+            moved, after, learned = applied(found)
+            assert same_shares(moved, weights)
+
+
+@MANY
+@given(setting=st.sampled_from(ON_FAILURE), canceled=st.booleans(), back_serves=st.booleans())
+def test_weights_never_go_back_to_what_serves_nothing_and_a_canceled_run_never_freezes_else(
+    setting, canceled, back_serves
+):
+    done = choose(setting, canceled=canceled, back_serves=back_serves)
+    assert back_serves or done == "freeze"
+    assert not (canceled and back_serves) or done == "rollback"
+    assert canceled or not back_serves or done == setting
 
 
 @MANY

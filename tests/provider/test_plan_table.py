@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from provider.plan import History, Plan, Slot, Wanted, plan, same_shares
+from provider.plan import History, Plan, Slot, Wanted, held_by_freeze, plan, same_shares
 
 
 def slot(version, desired=2, healthy=None):
@@ -62,6 +62,15 @@ CASES = [
     Case(name="rollback to a version that no color holds",
          live=(0, 100), blue=V2, green=V3, wanted="v1", lineage="v1 v2 v3",
          action="rollback", target="blue", start=(0, 100), holds=("v1", "v3"), counts=(2, 2), gate="check"),
+    Case(name="two bad releases that never got traffic: the good one serves",
+         live=(100, 0), blue=V1, green=slot("v3", 2, 0), wanted="v1", lineage="v1 v2 v3", settled="blue",
+         action="none", target="blue", start=(100, 0), holds=("v1", "v3"), counts=(2, 0), gate="check"),
+    Case(name="good, bad, and a bad one in place of the good: the good one is released again, in one step",
+         live=(0, 100), blue=slot("v3", 2, 0), green=V2, wanted="v1", lineage="v1 v2 v3", settled="green",
+         action="rollback", target="blue", start=(0, 100), holds=("v1", "v2"), counts=(2, 2), gate="check"),
+    Case(name="rollback to a color that was retired brings it up", live=(0, 100), blue=OFF1, green=V2, wanted="v1",
+         lineage="v1 v2", settled="blue",
+         action="rollback", target="blue", start=(0, 100), holds=("v1", "v2"), counts=(2, 2), gate="check"),
     Case(name="forward again after a rollback", live=(100, 0), blue=V1, green=V2, wanted="v2", lineage="v1 v2",
          action="release", target="green", start=(100, 0), holds=("v1", "v2"), counts=(2, 2)),
     Case(name="previous retired", live=(0, 100), blue=V1, green=V2, wanted="v2", lineage="v1 v2", previous="retired",
@@ -171,6 +180,20 @@ def test_the_lineage_is_bounded_and_an_old_version_still_counts_as_older():
     )
     assert found.action == "rollback"
     assert len(found.lineage) == 100
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [("second release", "move the weights"), ("rollback to the warm color", "move the weights"),
+     ("resumed shift", "move the weights"), ("interrupted shift, then another version", "move the weights"),
+     ("previous retired", "retire blue, the way back"), ("first release, no rule yet", None),
+     ("nothing to do after the first", None), ("a raised setting takes nothing away", None),
+     ("warm again does not start what was retired", None)],
+)  # fmt: skip
+def test_what_a_freeze_holds(name, held):
+    (case,) = [each for each in CASES if each.name == name]
+    live = None if case.live is None else {"blue": case.live[0], "green": case.live[1]}
+    assert held_by_freeze(made(case), live, {"blue": case.blue, "green": case.green}) == held
 
 
 @pytest.mark.parametrize(
