@@ -1,0 +1,174 @@
+"""The report as data: what is refused, what going back would do, traffic, and how it bears what it can't find out."""
+
+import json
+
+import pytest
+
+from migrations.errors import BadTreeError
+from preview import files
+from rehearsal import trees
+from tests.preview.a_report import BACKFILL, CONTRACT, EXPAND, FACTS, asked, built, examined, failing, finding, revision
+
+
+@pytest.fixture(scope="module")
+def v3(tmp_path_factory):
+    return trees.lay("v3", tmp_path_factory.mktemp("trees")) / "migrations"
+
+
+def phases(report):
+    return {one["phase"]: one for one in report["schema"]["phases"]}
+
+
+def back(report):
+    return {row["after"]: row for row in report["rollback"]}
+
+
+def test_the_phases_come_in_the_order_of_a_release_and_say_when():
+    report = built(None, CONTRACT, BACKFILL, EXPAND)
+    assert [one["phase"] for one in report["schema"]["phases"]] == ["expand", "backfill", "contract"]
+    assert phases(report)["expand"]["when"] == "before a task of v2 starts, while blue serves v1"
+    assert (phases(report)["contract"]["runs"], phases(report)["expand"]["runs"]) == (False, True)
+    assert "held back" in phases(report)["contract"]["when"]
+    retired = built(asked(previous="retired", previous_count=0), CONTRACT)
+    assert phases(retired)["contract"] | {"revisions": []} == {
+        "phase": "contract", "when": "after the last task of blue has stopped", "runs": True, "revisions": [],
+    }  # fmt: skip
+
+
+def test_a_good_release_is_refused_by_nothing():
+    report = built(None, EXPAND, BACKFILL, CONTRACT)
+    assert report["refused"] == []
+    assert report["schema"]["lint"]["verdict"] == "passed"
+    assert [one["reason"] for one in report["schema"]["lint"]["exceptions"]] == ["unused"]
+
+
+def test_an_error_of_the_lint_refuses_it_and_a_warning_does_not():
+    refused = built(None, revision("e0002", "expand", findings=(finding(),)))
+    assert refused["refused"] == ["the lint refuses e0002 (e0002_file.py): no-drop"]
+    assert refused["schema"]["lint"]["verdict"] == "refused"
+    warned = built(None, revision("e0002", "expand", findings=(finding("warning"),)))
+    assert warned["refused"] == []
+    assert [one["rule"] for one in warned["schema"]["lint"]["warnings"]] == ["no-drop"]
+
+
+def test_a_tree_that_can_not_be_read_refuses_it_and_the_rest_is_told():
+    report = failing(BadTreeError("migrations: expand has two heads, e0002 and e0003"))
+    assert report["refused"] == ["migrations: expand has two heads, e0002 and e0003"]
+    assert report["schema"]["phases"] == []
+    assert len(report["traffic"]["steps"]) == 2
+    assert report["overlap"]["both"]["tasks"] == 4
+
+
+def test_what_the_preview_itself_lacks_refuses_nothing():
+    report = failing(ModuleNotFoundError("No module named 'alembic'"))
+    assert report["refused"] == []
+    assert report["schema"]["notes"] == [
+        "the SQL could not be looked at (ModuleNotFoundError: No module named 'alembic')"
+    ]
+
+
+def test_what_could_not_be_measured_refuses_nothing_and_says_why():
+    report = built(None, EXPAND, measured=False, reason="no PostgreSQL here")
+    assert report["refused"] == []
+    assert report["schema"]["measured"] == {"done": False, "reason": "no PostgreSQL here", "server": "18.4"}
+
+
+def test_going_back_after_each_phase():
+    rows = back(built(None, EXPAND, BACKFILL, CONTRACT))
+    assert list(rows) == ["expand", "shift", "backfill", "contract"]
+    assert [row["possible"] for row in rows.values()] == [True, True, True, False]
+    assert rows["shift"]["what"].endswith("one step back to blue, without a migration: it is warm with 2 tasks")
+    assert rows["contract"]["oldestAble"] == "v2"
+    assert rows["contract"]["what"].startswith("held back now, as previous is warm; once it has run, v1 is refused")
+
+
+def test_going_back_to_a_retired_color_starts_it_first():
+    assert "blue is started again" in back(built(asked(previous="retired", previous_count=0), EXPAND))["shift"]["what"]
+
+
+def test_the_oldest_version_that_can_serve_is_looked_up_in_the_order_of_releases():
+    plan = asked(version="v4", previous_version="v3", lineage=["v1", "v2", "v3", "v4"])
+    known = {"v1": [], "v2": ["c0001"], "v3": [], "v4": ["c0001"]}
+    assert back(built(asked(**{**vars_of(plan), "known": known}), CONTRACT))["contract"]["oldestAble"] == "v2"
+    also = {**known, "v3": ["c0001"]}
+    assert back(built(asked(**{**vars_of(plan), "known": also}), CONTRACT))["contract"]["possible"] is True
+
+
+def vars_of(plan):
+    return {name: getattr(plan, name) for name in plan.__dataclass_fields__}
+
+
+def test_nothing_is_said_of_going_back_where_there_is_nothing_to_go_back_to():
+    first = asked(action="first", previous_version="v2", live_weights={"blue": 0, "green": 100}, steps=[])
+    assert built(first, EXPAND)["rollback"] == []
+
+
+def test_a_version_that_does_not_know_an_applied_contract_is_refused_before_anything():
+    plan = asked(
+        action="rollback", version="v1", previous_version="v3", lineage=["v1", "v2", "v3"],
+        known={"v1": [], "v2": ["c0001"], "v3": ["c0001", "c0002"]},
+    )  # fmt: skip
+    facts = {**FACTS, "revisions": ["e0001", "e0002", "c0001"]}
+    (refused,) = built(plan, facts=facts, tree=None)["refused"]
+    assert refused.startswith("version v1 cannot serve this database: it does not know contract c0001;")
+    assert refused.endswith("the oldest version that can serve is v2")
+    assert built(plan, facts=FACTS, tree=None)["refused"] == []  # the twin: before the contract it is a good rollback
+
+
+def test_a_version_of_which_nothing_is_on_record_is_left_to_the_check():
+    plan = asked(action="rollback", version="v0", known={"v3": ["c0001"]})
+    assert built(plan, facts={**FACTS, "revisions": ["c0001"]}, tree=None)["refused"] == []
+
+
+def test_the_shift_is_as_long_as_its_steps_are_watched_and_a_rollback_does_not_wait():
+    assert built(None)["traffic"]["seconds"] == 120
+    one_step = asked(action="rollback", steps=[{"blue": 100, "green": 0}])
+    assert built(one_step)["traffic"]["seconds"] == 0
+
+
+def test_rows_of_a_backfill_are_those_left_or_all_of_its_table(v3):
+    def rows(**facts):
+        (one,) = phases(built(None, BACKFILL, tree=v3, facts={**FACTS, **facts}))["backfill"]["revisions"]
+        return one["table"], one["rows"], one["estimate"]
+
+    table, found, takes = rows()
+    assert (table, found) == ("orders", 1_200_000)
+    assert takes["low"] < takes["high"]
+    assert rows(backfills={"b0001": {"left": 10, "finished": False}})[1] == 10
+    assert rows(tables={})[1:] == (None, None)
+
+
+def test_a_first_release_takes_the_database_to_be_empty(v3):
+    report = built(asked(action="first"), BACKFILL, tree=v3, facts=None)
+    assert report["schema"]["facts"]["source"] == "empty"
+    assert phases(report)["backfill"]["revisions"][0]["rows"] == 0
+    unknown = built(None, BACKFILL, tree=v3, facts=None)
+    assert unknown["schema"]["facts"]["source"] == "none"
+    assert phases(unknown)["backfill"]["revisions"][0]["rows"] is None
+
+
+def test_the_age_of_what_is_on_record_is_told():
+    assert built(None)["schema"]["facts"]["ageSeconds"] == 3 * 3600
+    assert built(None, facts={**FACTS, "takenAt": "yesterday"})["schema"]["facts"]["ageSeconds"] is None
+
+
+def test_only_phases_that_run_are_shown():
+    report = built(None, EXPAND, CONTRACT, phases=("contract",))
+    assert list(phases(report)) == ["contract"]
+
+
+def test_no_color_is_left_over_when_only_one_runs():
+    assert built(asked(previous_count=0, steps=[]))["overlap"] is None
+    assert built(asked(previous="retired", previous_count=0))["overlap"]["lasts"] == "until the shift is done"
+
+
+def test_the_files_hold_the_same_report(tmp_path):
+    report = built(None, EXPAND)
+    files.write(report, str(tmp_path / "deep" / "dev.json"))
+    assert json.loads((tmp_path / "deep" / "dev.json").read_text()) == json.loads(json.dumps(report))
+    assert (tmp_path / "deep" / "dev.md").read_text().startswith("### Release of v2 to green, from v1\n")
+
+
+def test_an_examination_is_told_as_it_is():
+    (shown,) = phases(built(None, EXPAND))["expand"]["revisions"]
+    assert shown == examined(EXPAND).as_json()["revisions"][0]
