@@ -5,7 +5,7 @@ PYTHON_SH := sh tools/python.sh
 TOOLS := $(PYTHON_SH) -m tools
 
 .DEFAULT_GOAL := help
-.PHONY: help tools doctor check test rehearse bench local local-stop preview up destroy fmt lint types lock clean
+.PHONY: help tools doctor check test rehearse bench bench-schema local local-stop preview up destroy fmt lint types lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -29,6 +29,9 @@ rehearse: .tools ## the whole story on the embedded AWS, under load
 
 bench: .tools ## measure, and write .local/bench/latest.json
 	@$(TOOLS) run --no-local -- python -m rehearsal.bench $(ARGS)
+
+bench-schema: .tools ## measure the schema's moves, and write .local/bench/schema.json
+	@$(TOOLS) run --no-local -- python -m rehearsal.bench_schema $(ARGS)
 
 local: .tools ## start the embedded AWS
 	@$(PYTHON_SH) -m local start $(ARGS)
