@@ -88,7 +88,7 @@ class WayOut:
             )
         self.work.say(f"weights frozen: {show(at)}")
         return (
-            f"{left} and are {made}. No run moves them until that is lifted. {told}. Then lift it with {freeze.LIFT} "
+            f"{left}. They are {made}. No run moves them until that is lifted. {told}. Then lift it with {freeze.LIFT} "
             "and run `pulumi up`: with the same version it goes on, with another one it goes there"
         )
 
