@@ -73,3 +73,12 @@ def reason_not_servable(tree: Tree, applied: Applied) -> str | None:
 def oldest_able(applied: Applied, versions: Sequence[Known]) -> str | None:
     """The version first released among those that know every contract revision applied."""
     return next((known.version for known in versions if applied.contract <= known.contract), None)
+
+
+def hint(able: str | None) -> str:
+    """What can serve instead."""
+    return (
+        f"the oldest version that can serve is {able}"
+        if able
+        else "no version seen here can, release one that knows it"
+    )

@@ -105,10 +105,10 @@ def read(connection: Connection, schema: str = SCHEMA) -> Structure:
     return Structure(items=tuple(_in_order(found, depends)), outside=tuple(str(row[0]) for row in rows))
 
 
-def is_empty(connection: Connection, schema: str = SCHEMA) -> bool:
-    """Is there no table, view or sequence besides the runner's own (and what extensions brought)?"""
-    row = connection.execute(queries.ANY_RELATION, {"schema": schema, "own": list(OWN_TABLES)}).fetchone()
-    return row is None
+def relations(connection: Connection, schema: str = SCHEMA) -> list[str]:
+    """Tables, views and sequences besides the runner's own and what extensions brought: none in an empty database."""
+    rows = connection.execute(queries.RELATIONS, {"schema": schema, "own": list(OWN_TABLES)})
+    return [str(row[0]) for row in rows]
 
 
 def _read_items(connection: Connection, schema: str) -> Iterator[tuple[Address, Item]]:

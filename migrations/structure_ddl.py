@@ -41,23 +41,23 @@ def _table_ddl(table: Item, columns: Sequence[Item]) -> str:
     return f"CREATE {what} {table.name}{brackets}{rest}"
 
 
-def _split(item: Item) -> tuple[str, str]:
+def split_name(name: str) -> tuple[str, str]:
     """Table and part of a name such as orders."a.b": a dot inside quotes does not count."""
     quoted = False
-    for at, letter in enumerate(item.name):
+    for at, letter in enumerate(name):
         if letter == '"':
             quoted = not quoted
         elif letter == "." and not quoted:
-            return item.name[:at], item.name[at + 1 :]
-    return item.name, ""
+            return name[:at], name[at + 1 :]
+    return name, ""
 
 
 def _table(item: Item) -> str:
-    return _split(item)[0]
+    return split_name(item.name)[0]
 
 
 def _part(item: Item) -> str:
-    return _split(item)[1]
+    return split_name(item.name)[1]
 
 
 def _as_it_is(item: Item) -> str:

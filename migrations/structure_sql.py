@@ -227,4 +227,10 @@ UNION
 SELECT 'pg_class'::regclass::oid, inhrelid, 'pg_class'::regclass::oid, inhparent FROM pg_inherits
 """
 
-ANY_RELATION = filled("SELECT FROM pg_class AS c WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND {table} LIMIT 1")
+RELATIONS = filled(
+    """
+SELECT quote_ident(c.relname) FROM pg_class AS c
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND NOT c.relispartition AND {table}
+ORDER BY c.relkind <> 'r', c.relname
+"""
+)

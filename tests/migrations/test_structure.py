@@ -101,6 +101,6 @@ def test_what_does_not_belong_to_the_structure_makes_no_difference(schema_server
 def test_emptiness_is_of_what_is_not_the_runners_own(schema_server, schema):
     with schema_server.connect(schema) as connection:
         connection.execute("CREATE TABLE schema_versions (x int); CREATE SCHEMA audit CREATE TABLE log (x int)")
-        assert structure.is_empty(connection)
+        assert structure.relations(connection) == []
         connection.execute("CREATE VIEW one AS SELECT 1 AS x")
-        assert not structure.is_empty(connection)
+        assert structure.relations(connection) == ["one"]

@@ -1,0 +1,80 @@
+"""What must hold before a command does anything: the rule, a history that says what the database is, files unchanged.
+
+Nothing here changes anything. Each refusal has its own exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migrations import history, history_tables, rule, structure
+from migrations.database import Connection
+from migrations.errors import EditedError, NotAdoptedError, NotServableError
+from migrations.tree import Tree
+
+_TOLD = 3
+
+
+def require_servable(connection: Connection, tree: Tree, version: str) -> None:
+    """The rule: every contract revision applied is known to this image. Raises NotServableError."""
+    applied = history.applied(connection)
+    unknown = rule.unknown_contracts(tree, applied)
+    if not unknown:
+        return
+    able = rule.oldest_able(applied, history.versions(connection))
+    raise NotServableError(
+        f"check: version {version} cannot serve this database: contract {', '.join(unknown)} removed what it needs; "
+        f"{rule.hint(able)}; nothing was changed"
+    )
+
+
+def require_adopted(connection: Connection, command: str) -> None:
+    """A database with tables has a history, or something else made it. Raises NotAdoptedError."""
+    if history.entries(connection) or history.marks(connection):
+        return
+    stamps = alembic_stamps(connection)
+    tables = structure.relations(connection)
+    if not stamps and not tables:
+        return
+    found = f"{_listed(tables)}" if tables else "no tables"
+    stamped = f" and says {_listed(stamps)} in alembic_version" if stamps else ""
+    raise NotAdoptedError(
+        f"{command}: the database has {found}{stamped}, and no history of revisions, so something else made it; "
+        "expected an empty database or a history. Take it over with `python -m migrations adopt --through <revision>` "
+        "(in a release: the setting bluegreen:adopt), where that is the last expand revision whose work is there; "
+        "nothing was changed"
+    )
+
+
+def require_unedited(connection: Connection, tree: Tree, command: str) -> None:
+    """Every revision that was applied is the one in this image. Raises EditedError."""
+    found = list(edited(connection, tree))
+    if found:
+        raise EditedError(
+            f"{command}: {'; '.join(found[:_TOLD])}; expected an applied revision to stay as it is. Put the file back "
+            "as it was, and bring the change as a new revision; nothing was changed"
+        )
+
+
+def edited(connection: Connection, tree: Tree) -> Iterator[str]:
+    """Revisions whose file is not the one that was applied, a line each. What was applied without one is not known."""
+    files = {revision.revision: revision for revision in tree.all()}
+    for entry in history.entries(connection):
+        file = files.get(entry.revision)
+        if file is not None and entry.checksum is not None and file.checksum != entry.checksum:
+            yield (
+                f"{entry.phase} {entry.revision} was edited after version {entry.version} applied it on "
+                f"{entry.applied_at:%Y-%m-%d}: checksum {file.checksum} in {file.file.name}, {entry.checksum} applied"
+            )
+
+
+def alembic_stamps(connection: Connection) -> list[str]:
+    """What Alembic's own table says."""
+    if not history_tables.columns(connection, "alembic_version"):
+        return []
+    return [str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version ORDER BY 1")]
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+    return ", ".join(names[:_TOLD]) + more
