@@ -10,6 +10,7 @@ from typing import Final
 import pulumi
 
 from infra import containers
+from infra.evidence import Quiet, evidence
 from infra.load_balancer import TEST_HEADER
 from infra.naming import COLORS
 from infra.tasks import Place, migration
@@ -21,7 +22,10 @@ RETIRED: Final = "retired"
 
 @dataclass(frozen=True, kw_only=True)
 class CutoverArgs:
-    """`services`: both colors' ECS services. `previous` "retired" runs the contract revisions too. Times in seconds."""
+    """`services`: both colors' ECS services. `previous` "retired" runs the contract revisions too. Times in seconds.
+
+    gate: the run in the new image that says which contract revisions are pending; quiet: what holds them back.
+    """
 
     place: Place
     release: resources.Release
@@ -35,7 +39,9 @@ class CutoverArgs:
     rule_arn: pulumi.Input[str]
     test_url: pulumi.Input[str]
     schema: pulumi.Resource
+    gate: resources.TaskRun
     database_identity: pulumi.Input[str]
+    quiet: Quiet
     steps: tuple[int, ...]
     bake: int
     alarms: tuple[str, ...]
@@ -140,6 +146,16 @@ class Cutover(pulumi.ComponentResource):
 
     def _contract(self) -> resources.TaskRun:
         args, release = self._args, self._args.release
+        held_back = evidence(
+            release,
+            rule_arn=args.rule_arn,
+            target_group_arns=args.target_group_arns,
+            services=args.service_names,
+            task_definitions=args.app_task_definitions,
+            gate=args.gate,
+            quiet=args.quiet,
+            timeout=args.place.timeout,
+        )
         return resources.TaskRun(
             f"{self._name}-contract",
             migration(
@@ -149,6 +165,8 @@ class Cutover(pulumi.ComponentResource):
                 "contract",
                 pulumi.Output.concat(release.version, "/contract/", args.database_identity),
                 release.actor,
+                timeout=args.place.timeout + args.quiet.wait(args.place.timeout),
+                evidence=held_back,
             ),
             # Takes away what the previous version needs: not before its last task has stopped.
             pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.previous]),

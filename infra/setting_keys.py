@@ -186,6 +186,9 @@ KEYS: Final[tuple[Key, ...]] = (
     _key("steps", Kind.INTEGERS, [10, 50, 100], shift_steps),
     _key("bakeSeconds", Kind.INTEGER, 60, between(0, 86400, "seconds")),
     _key("timeoutSeconds", Kind.INTEGER, 900, between(10, 21600, "seconds")),
+    _key("contractQuietSeconds", Kind.INTEGER, 300, between(0, 86400, "seconds")),
+    _key("metricPeriodSeconds", Kind.INTEGER, 60, one_of(5, 60)),
+    _key("metricDelaySeconds", Kind.INTEGER, 180, between(0, 3600, "seconds")),
     _key("alarms", Kind.STRINGS, [], alarm_names),
     _key("onFailure", Kind.STRING, "rollback", one_of("rollback", "freeze")),
     # the service

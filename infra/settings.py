@@ -16,6 +16,7 @@ from typing import Any, Final
 import pulumi
 from pulumi.runtime import config as runtime_config
 
+from infra.evidence import Quiet
 from infra.setting_keys import KEYS, Key, Kind, Value
 from infra.setting_rules import contradictions
 
@@ -79,6 +80,7 @@ class ReleaseSettings:
     steps: tuple[int, ...]
     bake: int
     timeout: int
+    quiet: Quiet
     alarms: tuple[str, ...]
     on_failure: str
 
@@ -268,6 +270,7 @@ def _release(v: Mapping[str, Any]) -> ReleaseSettings:
         steps=tuple(v["steps"]),
         bake=v["bakeSeconds"],
         timeout=v["timeoutSeconds"],
+        quiet=Quiet(seconds=v["contractQuietSeconds"], period=v["metricPeriodSeconds"], delay=v["metricDelaySeconds"]),
         alarms=tuple(v["alarms"]),
         on_failure=v["onFailure"],
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import pulumi
 
@@ -36,6 +36,9 @@ def migration(
     command: pulumi.Input[str],
     trigger: pulumi.Input[str],
     actor: pulumi.Input[str] | None = None,
+    *,
+    timeout: int | None = None,
+    evidence: Mapping[str, Any] | None = None,
 ) -> resources.TaskRunArgs:
     """One run of the migrations command, in that color's image. `actor`: who the history says applied it."""
     return resources.TaskRunArgs(
@@ -50,5 +53,6 @@ def migration(
         security_groups=[place.security_group_id],
         assign_public_ip=place.public,
         trigger=trigger,
-        timeout_seconds=place.timeout,
+        timeout_seconds=place.timeout if timeout is None else timeout,
+        evidence=evidence,
     )

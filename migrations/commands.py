@@ -116,4 +116,11 @@ def _result(command: str, connection: Connection, settings: Settings, applied: l
     rows = history.entries(connection)
     newest = {entry.phase: entry.revision for entry in rows}
     revision = "+".join(newest[phase] for phase in ("expand", "contract") if phase in newest)
-    return {"command": command, "version": settings.version, "revision": revision, "applied": applied}
+    pending = rule.pending(read_tree(), history.applied(connection), "contract")
+    return {
+        "command": command,
+        "version": settings.version,
+        "revision": revision,
+        "applied": applied,
+        "pendingContracts": [contract.revision for contract in pending],
+    }

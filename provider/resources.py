@@ -179,6 +179,10 @@ class TaskRun(_Resource):
     def __init__(self, name: str, args: TaskRunArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args, opts)
 
+    def told(self, name: str) -> pulumi.Output[Any]:
+        """One entry of `result`; None where the task did not say it, as that of an older image may not."""
+        return self.result.apply(lambda result: result.get(name))
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceCapacityArgs:

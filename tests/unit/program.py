@@ -111,7 +111,7 @@ OUTPUTS: dict[str, Callable[[str, Any], dict[str, Any]]] = {
         "seconds": 1.5,
         "logGroup": "/bluegreen-test/migrate",
         "logStream": "green/migrate/1",
-        "result": {"revision": "e2"},
+        "result": {"revision": "e2", "pendingContracts": ["c1"]},
         "startedAt": "2026-01-01T00:00:00Z",
     },
     "bluegreen:index:ServiceCapacity": lambda _name, inputs: {

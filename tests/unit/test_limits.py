@@ -33,6 +33,9 @@ def test_the_image_is_made_for_the_user_and_port_of_the_task() -> None:
         ("steps", list(defaults.STEPS)),
         ("previous", defaults.PREVIOUS),
         ("onFailure", defaults.ON_FAILURE),
+        ("contractQuietSeconds", defaults.QUIET_SECONDS),
+        ("metricPeriodSeconds", defaults.METRIC_PERIOD_SECONDS),
+        ("metricDelaySeconds", defaults.METRIC_DELAY_SECONDS),
     ],
 )
 def test_a_setting_left_out_is_what_the_provider_takes_where_an_input_is_left_out(key: str, value: object) -> None:
