@@ -98,7 +98,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _pulumi(options: argparse.Namespace) -> int:
-    stack.run(options.operation, options.stack, _words(options))
+    return stack.run(options.operation, options.stack, _words(options))
 
 
 def _lock(options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from . import cli
+from . import cli, previews
 from .env import environment
 from .project import LOCAL, ROOT, ToolError, python, runs_embedded_aws
 
@@ -19,8 +19,8 @@ VARIABLE = "PULUMI_CONFIG_PASSPHRASE"
 VARIABLES = (VARIABLE, f"{VARIABLE}_FILE")
 
 
-def run(operation: str, stack: str, arguments: Sequence[str]) -> NoReturn:
-    """Become ``pulumi OPERATION`` on the stack.
+def run(operation: str, stack: str, arguments: Sequence[str]) -> int:
+    """Become ``pulumi OPERATION`` on the stack; a preview is run to its end, as it has files to write after it.
 
     Raises:
         ToolError: for a stack without settings, for a passphrase that does not open them, or when the embedded AWS
@@ -34,12 +34,18 @@ def run(operation: str, stack: str, arguments: Sequence[str]) -> NoReturn:
     _select(pulumi, stack, file, env)
     _check_passphrase(pulumi, stack, file, env)
     command = [pulumi, operation, "--stack", stack, *arguments]
-    if not sys.stdin.isatty() and operation != "preview":
+    if operation == "preview":
+        return previews.run(command, env, stack)
+    if not sys.stdin.isatty():
         command.append("--yes")  # nobody is there to ask: whoever calls this in a script has decided
-    # The engine takes over this process: an interrupt or a Jenkins abort then reaches it, and once only.
+    return _become(command, env)
+
+
+def _become(command: Sequence[str], env: Mapping[str, str]) -> NoReturn:
+    """The engine takes over this process: an interrupt or a Jenkins abort then reaches it, and once only."""
     sys.stdout.flush()
     os.chdir(ROOT)
-    os.execve(pulumi, command, env)  # noqa: S606 - no shell is wanted
+    os.execve(command[0], list(command), env)  # noqa: S606 - no shell is wanted
 
 
 def settings(stack: str) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -16,9 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
-from . import halves
+from . import child, halves
 from .console import say
 from .env import environment
 from .project import ROOT, STATE, python
@@ -182,39 +180,10 @@ def _unattached(base: Mapping[str, str]) -> dict[str, str]:
 
 def _first_failure(commands: Iterable[Sequence[str]], env: dict[str, str]) -> int:
     for command in commands:
-        code = _call(command, env)
+        code = child.call(command, env)
         if code != 0:
             return code
     return 0
-
-
-def _call(command: Sequence[str], env: Mapping[str, str]) -> int:
-    """Run a command to its end, also when interrupted: tests and rehearsal stop the servers they have started."""
-    sys.stdout.flush()
-    # No standard input: a tool that asks something must fail, not wait for somebody.
-    process = subprocess.Popen(command, cwd=ROOT, env=dict(env), stdin=subprocess.DEVNULL)  # noqa: S603 - ours
-    with _forwarding_termination(process):
-        try:
-            return process.wait()
-        except KeyboardInterrupt:  # the terminal has sent it to the command too
-            say("tools: interrupted, waiting for what runs to stop (again: don't wait)")
-            process.wait()
-            raise
-
-
-@contextmanager
-def _forwarding_termination(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Turn a SIGTERM for this process into an interrupt of the command and of this process."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        process.send_signal(signal.SIGINT)
-        signal.default_int_handler(number, frame)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def counts(report: Path) -> str:

@@ -51,7 +51,8 @@ def run(project: Path, operation: str, name: str, *words: str, **env: str) -> tu
     script = textwrap.dedent(f"""
         import json, os, sys
         from pathlib import Path
-        from tools import __main__, cli, stack
+        from tools import __main__, cli, previews, stack
+        previews.FOLDER = Path({str(project)!r}, "preview")
         stack.ROOT = Path({str(project)!r})
         stack._start_embedded = lambda: os.environ.update(PULUMI_HOME="embedded")
         stack.environment = lambda local: dict(os.environ)
@@ -87,8 +88,9 @@ def test_the_local_stack_gets_the_embedded_aws(project):
 
 
 def test_a_preview_asks_nothing_so_it_gets_no_yes(project):
-    _, calls, _ = run(project, "preview", "dev", "--diff", PULUMI_HOME="")
-    assert calls[-1] == f"{project} |preview --stack dev --diff"
+    code, calls, _ = run(project, "preview", "dev", "--diff", PULUMI_HOME="")
+    assert code == 3
+    assert calls[-1] == f"{ROOT} |preview --stack dev --diff --event-log {project}/preview/dev.events"
 
 
 def test_nothing_runs_on_a_stack_that_can_not_be_selected(project):
