@@ -5,7 +5,8 @@ PYTHON_SH := sh tools/python.sh
 TOOLS := $(PYTHON_SH) -m tools
 
 .DEFAULT_GOAL := help
-.PHONY: help tools doctor check test rehearse bench bench-schema local local-stop preview up destroy fmt lint types lock clean
+.PHONY: help tools doctor check test rehearse bench bench-schema local local-stop preview up destroy
+.PHONY: fmt lint types lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
