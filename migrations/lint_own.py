@@ -1,0 +1,287 @@
+"""Rules of our own, on the tree of squawk's parser: what squawk has no rule for, or only half of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from migrations.lint_rules import OFFLINE, SYNTAX
+from migrations.sql import RevisionSql, Statement
+from migrations.syntax import Node
+
+_TABLE = ("TABLE_NAME_REF", "RELATION_NAME_REF")
+# Kinds of statements of which the syntax tells what they do. Whatever else there is, is opaque.
+_KNOWN = (
+    "ANALYZE",
+    "CLUSTER",
+    "COMMENT_ON",
+    "DELETE",
+    "GRANT",
+    "INSERT",
+    "LOCK",
+    "MERGE",
+    "REASSIGN",
+    "REFRESH",
+    "REINDEX",
+    "REVOKE",
+    "SECURITY_LABEL",
+    "SET",
+    "SET_CONSTRAINTS",
+    "TRUNCATE",
+    "UPDATE",
+    "VACUUM",
+)
+_DDL = ("ALTER_", "CREATE_", "DROP_")
+_TRANSACTION = (
+    "BEGIN",
+    "BEGIN_TRANSACTION",
+    "COMMIT",
+    "COMMIT_PREPARED",
+    "COMMIT_TRANSACTION",
+    "PREPARE_TRANSACTION",
+    "RELEASE_SAVEPOINT",
+    "ROLLBACK",
+    "ROLLBACK_PREPARED",
+    "ROLLBACK_TO_SAVEPOINT",
+    "ROLLBACK_TRANSACTION",
+    "SAVEPOINT_CREATE",
+    "SET_TRANSACTION",
+    "START_TRANSACTION",
+)
+_SESSION = ("DISCARD", "RESET", "RESET_ROLE", "RESET_SESSION_AUTH", "SET_ROLE", "SET_SESSION_AUTH")
+_SERIAL = ("bigserial", "serial", "serial2", "serial4", "serial8", "smallserial")
+# DDL whose own lock (beyond ACCESS SHARE) is on a table that it names. Rows are locked otherwise, and not queued for.
+_LOCKING = (
+    "ALTER_TABLE",
+    "CLUSTER",
+    "CREATE_INDEX",
+    "CREATE_POLICY",
+    "CREATE_RULE",
+    "CREATE_STATISTICS",
+    "CREATE_TRIGGER",
+    "DROP_POLICY",
+    "DROP_RULE",
+    "DROP_TABLE",
+    "DROP_TRIGGER",
+    "LOCK",
+    "REINDEX",
+    "TRUNCATE",
+    "VACUUM",
+)
+_LIMITS = ("lock_timeout", "statement_timeout", "transaction_timeout", "idle_in_transaction_session_timeout")
+_NEVER_IN_TRANSACTION = (
+    "ALTER_SYSTEM",
+    "CREATE_DATABASE",
+    "CREATE_TABLESPACE",
+    "DROP_DATABASE",
+    "DROP_TABLESPACE",
+    "VACUUM",
+)
+_REWRITES = ("CLUSTER", "SET_ACCESS_METHOD", "SET_LOGGED", "SET_TABLESPACE", "SET_UNLOGGED")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """A rule that fired."""
+
+    rule: str
+    statement: int | None
+    message: str
+
+
+def hits(sql: RevisionSql, squawks: Sequence[Hit]) -> Iterator[Hit]:
+    """Everything that our own rules find in a revision, after squawk's."""
+    if sql.unseen:
+        yield Hit(rule=OFFLINE, statement=None, message=f"the lint cannot see all of its SQL: {sql.unseen}")
+    for column in sql.python_defaults:
+        yield Hit(
+            rule="python-side-default",
+            statement=None,
+            message=f"the default of {column} is known to Python and not to the server",
+        )
+    if sql.errors:  # what cannot be read is told, and nothing is guessed of the rest
+        yield Hit(rule=SYNTAX, statement=None, message=f"the parser says: {sql.errors[0]}")
+        return
+    for rule, check in _STATEMENT_RULES.items():
+        for statement in sql.statements:
+            if message := check(statement, sql):
+                yield Hit(rule=rule, statement=statement.number, message=message)
+    yield from _undeclared(sql)
+    yield from _outside(sql)
+    yield from _other_drops(sql, {hit.statement for hit in squawks if hit.rule.startswith("ban-")})
+
+
+def made_here(statements: Sequence[Statement]) -> frozenset[str]:
+    """The tables that a revision makes itself: nobody else can hold them, and they are empty."""
+    return frozenset(
+        name.name
+        for statement in statements
+        if statement.node.kind in {"CREATE_TABLE", "CREATE_TABLE_AS"}
+        for name in statement.node.all("TABLE_NAME")
+    )
+
+
+def locked_tables(statement: Statement) -> Iterator[str]:
+    """The tables that a statement names and locks, those of foreign keys included."""
+    node = statement.node
+    if node.kind in _LOCKING:
+        yield from _names(node)
+    elif node.kind == "CREATE_TABLE":
+        for reference in node.all("REFERENCES_CONSTRAINT", "FOREIGN_KEY_CONSTRAINT", "PARTITION_OF"):
+            yield from _names(reference)
+
+
+def _names(node: Node) -> Iterator[str]:
+    return (name.name for name in node.all(*_TABLE))
+
+
+def _undeclared(sql: RevisionSql) -> Iterator[Hit]:
+    declared = sql.revision.settings.get("tables", ())
+    known = {*(declared if isinstance(declared, tuple) else ()), *made_here(sql.statements)}
+    for statement in sql.statements:
+        for table in sorted(set(locked_tables(statement)) - known):
+            yield Hit(
+                rule="tables-declared", statement=statement.number, message=f"it locks {table}, which `tables` lacks"
+            )
+
+
+def _outside(sql: RevisionSql) -> Iterator[Hit]:
+    outside = [statement.number for statement in sql.statements if statement.transaction is None]
+    if outside and not sql.revision.outside_transaction:
+        yield Hit(
+            rule="outside-transaction", statement=outside[0], message="it runs in an autocommit block, undeclared"
+        )
+    if sql.revision.outside_transaction and not outside and not sql.unseen:
+        yield Hit(
+            rule="outside-transaction", statement=None, message="outside_transaction is set, and nothing runs outside"
+        )
+
+
+def _other_drops(sql: RevisionSql, judged: Collection[int | None]) -> Iterator[Hit]:
+    for statement in sql.statements:
+        kind = statement.node.kind
+        if kind.startswith("DROP_") and statement.number not in judged:
+            what = kind.replace("_", " ")
+            yield Hit(
+                rule="ban-drop-other",
+                statement=statement.number,
+                message=f"{what} may take away what a version that is live needs",
+            )
+
+
+def _drop_cascade(statement: Statement, _: RevisionSql) -> str:
+    removes = statement.node.kind.startswith(("DROP_", "TRUNCATE", "ALTER_"))
+    return "CASCADE removes what nobody has named" if removes and _cascades(statement.node) else ""
+
+
+def _cascades(node: Node) -> bool:
+    # ON DELETE CASCADE of a foreign key is about rows.
+    for child in node.children:
+        if child.kind in {"CASCADE", "CASCADE_KW"}:
+            return True
+        if not child.kind.endswith("_CONSTRAINT") and _cascades(child):
+            return True
+    return False
+
+
+def _truncate(statement: Statement, _: RevisionSql) -> str:
+    return "TRUNCATE removes all rows" if statement.node.kind == "TRUNCATE" else ""
+
+
+def _serial(statement: Statement, sql: RevisionSql) -> str:
+    """Squawk knows of it for primary keys only."""
+    if statement.node.kind != "ALTER_TABLE" or next(_names(statement.node), "") in made_here(sql.statements):
+        return ""
+    types = (kind.text.strip().lower() for column in statement.node.all("ADD_COLUMN") for kind in _types(column))
+    found = next((name for name in types if name.rpartition(".")[2] in _SERIAL), "")
+    return f"{found} gives each row a number of its own: the table is written anew" if found else ""
+
+
+def _types(column: Node) -> Iterator[Node]:
+    return (node for node in column.children if node.kind == "PATH_TYPE")
+
+
+def _enum_value_used(statement: Statement, sql: RevisionSql) -> str:
+    """A later statement of the transaction in which the value was added."""
+    used = {node.text for node in statement.node.all("STRING")}
+    for earlier in sql.statements[: statement.number - 1]:
+        same = earlier.transaction is not None and earlier.transaction == statement.transaction
+        added = earlier.node.child("ADD_VALUE") if same and earlier.node.kind == "ALTER_TYPE" else None
+        value = next(added.all("STRING"), None) if added else None
+        if value is not None and value.text in used:
+            return f"{value.text} was added to its enum in the same transaction"
+    return ""
+
+
+def _explicit_lock(statement: Statement, _: RevisionSql) -> str:
+    return "LOCK holds until the revision is committed" if statement.node.kind == "LOCK" else ""
+
+
+def _needs_no_transaction(statement: Statement, _: RevisionSql) -> str:
+    node = statement.node
+    never = node.kind in _NEVER_IN_TRANSACTION or (node.has("CONCURRENTLY_KW") and node.kind != "REFRESH")
+    if statement.transaction is None or not never:
+        return ""
+    what = "with CONCURRENTLY" if node.has("CONCURRENTLY_KW") else node.kind.replace("_", " ")
+    return f"{what} it cannot run inside of a transaction"
+
+
+def _opaque(statement: Statement, _: RevisionSql) -> str:
+    kind = statement.node.kind
+    seen = kind in {*_KNOWN, *_TRANSACTION, *_SESSION} or kind.startswith(_DDL)
+    return "" if seen else f"the lint cannot see what {kind.replace('_', ' ')} does"
+
+
+def _own_transaction(statement: Statement, _: RevisionSql) -> str:
+    kind = statement.node.kind
+    return f"{kind.split('_')[0]} of its own" if kind in _TRANSACTION else ""
+
+
+def _rewrites(statement: Statement, _: RevisionSql) -> str:
+    node = statement.node
+    if node.has(*_REWRITES):
+        return f"{next(node.all(*_REWRITES)).kind.replace('_', ' ')} writes the whole table anew"
+    if node.kind == "VACUUM" and node.has("FULL_KW"):
+        return "VACUUM FULL writes the whole table anew"
+    if node.kind == "REFRESH" and not node.has("CONCURRENTLY_KW"):
+        return "REFRESH without CONCURRENTLY shuts readers out while it runs"
+    return ""
+
+
+def _row_change(statement: Statement, sql: RevisionSql) -> str:
+    own = made_here(sql.statements)
+    for change in statement.node.all("UPDATE", "DELETE", "MERGE"):
+        target = next(_names(change), "")
+        if target and target not in own:
+            return f"{change.kind} of rows of {target}"
+    if statement.node.kind in {"INSERT", "CREATE_TABLE_AS"} and statement.node.has("FROM_CLAUSE"):
+        return f"{statement.node.kind.replace('_', ' ')} copies rows that are read from a table"
+    return ""
+
+
+def _session_state(statement: Statement, _: RevisionSql) -> str:
+    node = statement.node
+    if node.kind in _SESSION:
+        return f"{node.kind.replace('_', ' ')} changes the runner's session"
+    if node.kind != "SET":
+        return ""
+    names = [parameter.text.strip().lower() for parameter in node.all("CONFIG_PARAMETER_REF")]
+    if limits := [name for name in names if name in _LIMITS]:
+        return f"it sets {limits[0]}, which the runner has set"
+    return "" if node.has("LOCAL_KW") else "SET without LOCAL outlives the revision"
+
+
+_STATEMENT_RULES: Final[dict[str, Callable[[Statement, RevisionSql], str]]] = {
+    "adding-field-with-default": _serial,
+    "ban-truncate": _truncate,
+    "drop-cascade": _drop_cascade,
+    "enum-value-used": _enum_value_used,
+    "explicit-lock": _explicit_lock,
+    "needs-no-transaction": _needs_no_transaction,
+    "opaque-statement": _opaque,
+    "own-transaction": _own_transaction,
+    "rewrites-table": _rewrites,
+    "row-change": _row_change,
+    "session-state": _session_state,
+}
