@@ -222,6 +222,14 @@ def test_a_change_request_is_previewed_and_only_that(pipeline):
     assert credentials(stage(pipeline, "Preview"))[0] == "bluegreen-preview"
 
 
+def test_what_a_preview_says_is_kept_and_handed_on_also_when_it_is_red(pipeline):
+    post = child(stage(pipeline, "Preview"), "post")
+    always = child(post, "always")
+    assert [step["call"] for step in always["body"]] == ["archiveArtifacts", "sh"]
+    assert always["body"][0]["named"]["artifacts"] == {"constant": ".local/preview/*"}
+    assert scripts(post) == [{"constant": 'jenkins/comment.sh "$STACK"'}]
+
+
 def test_only_main_is_released_and_under_a_lock_per_stack(pipeline):
     up = stage(pipeline, "Up")
     assert [(node["call"], node["arguments"][0]["constant"]) for node in child(up, "when")["body"]] == [
