@@ -22,10 +22,7 @@ def require_servable(connection: Connection, tree: Tree, version: str) -> None:
     if not unknown:
         return
     able = rule.oldest_able(applied, history.versions(connection))
-    raise NotServableError(
-        f"check: version {version} cannot serve this database: contract {', '.join(unknown)} removed what it needs; "
-        f"{rule.hint(able)}; nothing was changed"
-    )
+    raise NotServableError(f"check: {rule.refusal(version, unknown, able)}; nothing was changed")
 
 
 def require_adopted(connection: Connection, command: str) -> None:

@@ -37,6 +37,25 @@ class Entry:
     checksum: str | None  # of the file as it was applied; None: not known
     note: str  # "adopted": taken over from a database that something else made
 
+    def line(self) -> str:
+        """For a person."""
+        by = f"{self.version} ({self.actor})" if self.actor else self.version
+        how = self.note or f"in {self.seconds:.2f} s"
+        return f"{self.applied_at.isoformat(timespec='seconds')} {self.phase:8} {self.revision:20} by {by} {how}"
+
+    def as_json(self) -> dict[str, object]:
+        """For the result."""
+        return {
+            "revision": self.revision,
+            "phase": self.phase,
+            "version": self.version,
+            "appliedAt": self.applied_at.isoformat(timespec="seconds"),
+            "seconds": round(self.seconds, 3),
+            "actor": self.actor,
+            "checksum": self.checksum,
+            "note": self.note,
+        }
+
 
 _FIELDS = (
     ("revision", "''"), ("phase", "''"), ("version", "''"), ("applied_at", "now()"), ("seconds", "0"),

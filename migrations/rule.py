@@ -82,3 +82,9 @@ def hint(able: str | None) -> str:
         if able
         else "no version seen here can, release one that knows it"
     )
+
+
+def refusal(version: str, unknown: Sequence[str], able: str | None) -> str:
+    """One line: what the version lacks and what can serve instead."""
+    names = ", ".join(unknown)
+    return f"version {version} cannot serve this database: contract {names} removed what it needs; {hint(able)}"

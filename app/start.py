@@ -1,0 +1,56 @@
+"""The look before the first request: may this image serve this database at all?
+
+A task of an image that cannot any more, such as a scale-out of an old version after a contract, ends here with a code
+of its own and says why, and never waits to be found unhealthy. A database that does not answer is no reason to end:
+the task serves, is not ready, and says so (app.health).
+"""
+
+from __future__ import annotations
+
+import psycopg
+
+from app.settings import Settings
+from migrations import history, rule
+from migrations.database import Connection
+from migrations.tree import Tree
+
+EXIT_NOT_SERVABLE = 3  # the code that `python -m migrations check` has for it
+# Whole seconds; for each address that the name has.
+CONNECT_SECONDS = 3
+_OPTIONS = "-c statement_timeout=3000 -c lock_timeout=1000"
+
+
+def reason_to_end(settings: Settings, tree: Tree) -> str | None:
+    """None to go on, else one line: what the image lacks, and the oldest version that can serve."""
+    try:
+        with _connect(settings) as connection:
+            applied = history.applied(connection)
+            unknown = rule.unknown_contracts(tree, applied)
+            able = rule.oldest_able(applied, _versions(connection)) if unknown else None
+    except psycopg.Error:
+        return None
+    return rule.refusal(settings.version, unknown, able) if unknown else None
+
+
+def _versions(connection: Connection) -> list[rule.Known]:
+    """What cannot be read must not hide that this image cannot serve."""
+    try:
+        return history.versions(connection)
+    except psycopg.Error:
+        return []
+
+
+def _connect(settings: Settings) -> Connection:
+    database = settings.database
+    return psycopg.connect(
+        host=database.host,
+        port=database.port,
+        dbname=database.name,
+        user=database.user,
+        password=database.password,
+        sslmode=database.sslmode,
+        application_name=f"app {settings.color} {settings.version}".replace("  ", " ")[:63],
+        connect_timeout=CONNECT_SECONDS,
+        options=_OPTIONS,
+        autocommit=True,
+    )

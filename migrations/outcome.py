@@ -1,0 +1,39 @@
+"""What a run ends with: the object on its last line, for the gate, the record and the next preview."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from migrations import facts, history, rule
+from migrations.database import Connection
+from migrations.settings import Settings
+from migrations.tree import Tree
+
+Result = dict[str, object]
+# The whole line has its limit, see `facts`.
+_WARNINGS = 8
+_WARNING_LIMIT = 200
+
+
+def of(
+    command: str,
+    connection: Connection,
+    settings: Settings,
+    tree: Tree,
+    applied: Sequence[str],
+    warnings: Sequence[str] = (),
+) -> Result:
+    """The result of one command. `warnings`: what was told and let pass, such as drift that harms nothing."""
+    rows = history.entries(connection)
+    newest = {entry.phase: entry.revision for entry in rows}
+    have = history.applied(connection)
+    return {
+        "command": command,
+        "version": settings.version,
+        "revision": "+".join(newest[phase] for phase in ("expand", "contract") if phase in newest),
+        "applied": list(applied),
+        "pendingBackfills": [each.revision for each in rule.pending(tree, have, "backfill")],
+        "pendingContracts": [each.revision for each in rule.pending(tree, have, "contract")],
+        "warnings": [warning[:_WARNING_LIMIT] for warning in warnings[:_WARNINGS]],
+        "facts": facts.read(connection, tree),
+    }
