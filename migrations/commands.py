@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from migrations import history, living, roles, rule
 from migrations.database import Connection, Say, connect
 from migrations.errors import NotServableError, PendingError
-from migrations.locks import one_runner
+from migrations.one_runner import one_runner
 from migrations.settings import Settings, app_user
 from migrations.tree import Phase, Tree, read_tree
 
@@ -44,7 +44,7 @@ def contract(settings: Settings, say: Say) -> Result:
 def ensure_roles(settings: Settings, say: Say) -> Result:
     """Make the service's role. Raises MigrationError."""
     name, password = app_user(os.environ)
-    with connect(settings, say) as connection, one_runner(connection, settings.runner_wait, say):
+    with connect(settings, say) as connection, one_runner(connection, settings, say):
         made = roles.ensure_app_role(connection, name, password)
         say(f"role {name} {'made' if made else 'there, its password and rights set'}")
         return {**_result("roles", connection, settings, []), "role": name, "made": made}
@@ -76,7 +76,7 @@ COMMANDS: Mapping[str, Callable[[Settings, Say], Result]] = {
 def _apply(phase: Phase, settings: Settings, say: Say) -> Result:
     tree = read_tree()
     started = time.monotonic()
-    with connect(settings, say) as connection, one_runner(connection, settings.runner_wait, say):
+    with connect(settings, say) as connection, one_runner(connection, settings, say):
         history.ensure(connection)
         _require_servable(connection, tree, settings.version)
         applied = _apply_pending(connection, tree, phase, settings, say)

@@ -13,44 +13,82 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from migrations.errors import UnreachableError
+from migrations import identity, pooler
+from migrations.errors import PoolerError, StatementFailedError, UnreachableError
 from migrations.settings import Settings
 
-APPLICATION_NAME = "bluegreen-migrations"
 Say = Callable[[str], None]
 Connection = psycopg.Connection[tuple[Any, ...]]
 # Waiting would not help: wrong password or user, no such database, no right to connect.
 _FINAL = ("password authentication failed", "does not exist", "permission denied", "no pg_hba.conf entry")
-_OPTIONS = {
+_POOLER = "unsupported startup parameter"  # PgBouncer and its kind take only what they can keep track of
+# Set once it is sure that the session is our own.
+_SESSION = {
     # Without it the server carries on for a runner that was killed: its lock stayed 60 s and its statement committed.
     "client_connection_check_interval": "1s",
     "idle_in_transaction_session_timeout": "60s",
     "statement_timeout": "60s",
     "lock_timeout": "1s",
+    # A runner whose machine is cut off: its server process ends after half a minute, where the network tells at all.
+    "tcp_keepalives_idle": "15",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
 }
+_SET = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS setting(name, value)"
 
 
 @contextmanager
 def connect(settings: Settings, say: Say) -> Iterator[Connection]:
-    """An autocommit connection as the owner, waited for within `connect_wait`. Raises UnreachableError."""
-    database = settings.database
-    place = f"{database.host}:{database.port}/{database.name}"
+    """An autocommit connection as the owner, waited for within `connect_wait`. Raises UnreachableError, PoolerError."""
+    name = identity.application_name(settings.metadata_uri, settings.version, say)
+    connection = _await(settings, name, say)
+    try:
+        pooler.require_own_session(connection, lambda: _open(settings, name), _place(settings))
+        connection.execute(_SET, (list(_SESSION), list(_SESSION.values())))
+    except BaseException:
+        connection.close()
+        raise
+    with connection:
+        try:
+            yield connection
+        except (psycopg.OperationalError, StatementFailedError) as error:
+            if not connection.broken:
+                raise
+            raise UnreachableError(
+                f"database {_place(settings)}: the session ended while it was in use: {_server_said(error)}; expected "
+                "it to last. What was not committed is undone; see whether another runner took over, and run again"
+            ) from error
+
+
+def _await(settings: Settings, name: str, say: Say) -> Connection:
+    place = _place(settings)
     deadline = time.monotonic() + settings.connect_wait
     while True:
         try:
-            connection = _open(settings)
-            break
+            return _open(settings, name)
         except psycopg.OperationalError as error:
             reason = first_line(error)
+            if _POOLER in reason:
+                raise PoolerError(f"database {place}: a pooler is in between: {reason}. {pooler.ADVICE}") from error
             if any(text in reason for text in _FINAL) or time.monotonic() >= deadline:
-                raise UnreachableError(f"database {place}: {reason}; expected to connect as {database.user}") from error
+                expected = f"expected to connect as {settings.database.user}"
+                raise UnreachableError(f"database {place}: {reason}; {expected}") from error
             say(f"waiting for the database {place}: {reason}")
             time.sleep(1)
-    with connection:
-        yield connection
 
 
-def _open(settings: Settings) -> Connection:
+def _server_said(error: BaseException) -> str:
+    """The first line of what the server said last, however often it was wrapped since."""
+    while not isinstance(error, psycopg.Error) and (inner := getattr(error, "orig", None) or error.__cause__):
+        error = inner
+    return first_line(error)
+
+
+def _place(settings: Settings) -> str:
+    return f"{settings.database.host}:{settings.database.port}/{settings.database.name}"
+
+
+def _open(settings: Settings, application_name: str) -> Connection:
     database = settings.database
     return psycopg.connect(
         host=database.host,
@@ -59,9 +97,8 @@ def _open(settings: Settings) -> Connection:
         user=database.user,
         password=database.password,
         sslmode=database.sslmode,
-        application_name=f"{APPLICATION_NAME} {settings.version}"[:63],
+        application_name=application_name,
         connect_timeout=5,
-        options=" ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
         autocommit=True,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app import settings as service
+from migrations import identity
 from migrations.budgets import Budgets, budgets
 from migrations.errors import SettingError
 from migrations.revision_file import Phase
@@ -19,9 +20,12 @@ class Settings:
 
     database: service.Database  # DB_*: the owner of the schema
     version: str  # APP_VERSION
+    through: str = ""  # adopt: the argument --through
     actor: str = ""  # MIGRATION_ACTOR: who releases
     app_user: str = ""  # APP_DB_USER: the role the service connects as
     running: tuple[tuple[str, str], ...] = ()  # MIGRATION_RUNNING_VERSIONS: version and task of what ECS runs now
+    metadata_uri: str = ""  # ECS_CONTAINER_METADATA_URI_V4, set by ECS
+    stopped_tasks: frozenset[str] = frozenset()  # MIGRATION_STOPPED_TASKS: tasks of runners that AWS says are STOPPED
     budgets: Budgets = field(default_factory=Budgets)  # MIGRATION_TASK_SECONDS, MIGRATION_LOCK_*
     runner_wait: float = 120  # MIGRATION_RUNNER_WAIT_SECONDS: how long to wait for another runner
     connect_wait: float = 20  # MIGRATION_CONNECT_WAIT_SECONDS
@@ -41,6 +45,8 @@ def load(environment: Mapping[str, str]) -> Settings:
             actor=environment.get("MIGRATION_ACTOR", "")[:_ACTOR_LIMIT],
             app_user=environment.get("APP_DB_USER", ""),
             running=_running(environment.get("MIGRATION_RUNNING_VERSIONS", "")),
+            metadata_uri=environment.get("ECS_CONTAINER_METADATA_URI_V4", ""),
+            stopped_tasks=identity.task_ids(environment.get("MIGRATION_STOPPED_TASKS", "")),
             budgets=budgets(environment),
             runner_wait=service.number(environment, "MIGRATION_RUNNER_WAIT_SECONDS", 120, 1, 86_400),
             connect_wait=service.number(environment, "MIGRATION_CONNECT_WAIT_SECONDS", 20, 1, 3_600),

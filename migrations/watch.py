@@ -42,7 +42,9 @@ def watching(connection: Connection) -> Iterator[Watch]:
     # Closed at the end like a file; it holds nothing that anybody could wait for.
     with psycopg.connect(info.dsn, password=info.password, autocommit=True) as beside:
         beside.execute("SET statement_timeout = '5s'")
-        yield Watch(beside, info.backend_pid)
+        # Asked, since a pooler in session mode tells its clients a process number of its own making.
+        row = connection.execute("SELECT pg_backend_pid()").fetchone()
+        yield Watch(beside, row[0] if row else info.backend_pid)
 
 
 class Watch:

@@ -1,8 +1,6 @@
 """Locks: one runner at a time, tables that are in use, runners that die. Each on a real PostgreSQL."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -18,22 +16,6 @@ pytestmark = pytest.mark.slow
 def history(server, name):
     with server.connect(name) as connection:
         return connection.execute("SELECT revision, phase, version FROM schema_history ORDER BY applied_at").fetchall()
-
-
-def test_five_runners_at_once_apply_each_revision_once(schema_trees, owner_environment, schema_server, schema):
-    tree = schema_trees["v2"]
-    runners = [
-        subprocess.Popen(
-            [sys.executable, "-m", "migrations", "expand"], cwd=tree, text=True,
-            env={**BASE, **owner_environment, "APP_VERSION": "v2"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )
-        for _ in range(5)
-    ]  # fmt: skip
-    outputs = [runner.communicate(timeout=120) for runner in runners]
-    assert [runner.returncode for runner in runners] == [0] * 5, outputs
-    applied = [json.loads(out.splitlines()[-1])["result"]["applied"] for out, _ in outputs]
-    assert sorted(applied) == [[], [], [], [], ["e0001", "e0002", "e0003"]]
-    assert len(history(schema_server, schema)) == 3
 
 
 def test_a_statement_over_its_limit_is_ended(own_tree, owner_environment, schema_server, schema):
@@ -114,35 +96,6 @@ def test_a_table_that_a_revision_does_not_name_is_learned_from_the_first_try(
     assert "try 2" not in found.stdout
     assert "not queueing for orders" in found.stdout
     assert ", 1 tries: process" in found.stderr
-
-
-def test_another_runner_is_waited_for_and_then_named(schema_trees, owner_environment, schema_server, schema):
-    from migrations import locks
-
-    with schema_server.connect(schema) as other:
-        other.execute("SET application_name = 'bluegreen-migrations v9'")
-        pid = other.info.backend_pid
-        other.execute("SELECT pg_advisory_lock(%s)", (locks._SESSION_LOCK,))
-        found = migrate(schema_trees["v1"], {**owner_environment, "MIGRATION_RUNNER_WAIT_SECONDS": "1"}, "expand", "v1")
-    assert found.returncode == 5
-    assert f"process {pid} (bluegreen-migrations v9)" in found.stderr
-    assert result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))["applied"] == ["e0001"]
-
-
-def test_a_killed_runner_leaves_no_lock_and_nothing_half_done(own_tree, owner_environment, schema_server, schema):
-    tree = own_tree("CREATE TABLE half AS SELECT 1 AS one FROM pg_sleep(60)", settings='statement_timeout = "5min"')
-    runner = subprocess.Popen(
-        [sys.executable, "-m", "migrations", "expand"], cwd=tree, stdout=subprocess.DEVNULL,
-        env={**BASE, **owner_environment, "APP_VERSION": "v2"},
-    )  # fmt: skip
-    with schema_server.connect(schema) as looker:
-        sleeping = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE TABLE half%' AND state = 'active'"
-        while not looker.execute(sleeping).fetchone():
-            assert runner.poll() is None
-        os.kill(runner.pid, signal.SIGKILL)
-        runner.wait()
-    good = own_tree("CREATE TABLE half (id int)")
-    assert result_of(migrate(good, owner_environment, "expand", "v3"))["applied"] == ["e0002"]
 
 
 def test_a_database_that_is_still_starting_is_waited_for(schema_trees, schema_server, schema):
