@@ -1,7 +1,7 @@
 """How an order's money lies in the table: `amount_cents` and `currency`, in place of the text column `price`.
 
 While the version before may still serve, the database keeps both in step (revision e0002). A row that was written
-before the columns were there, and is not filled yet (e0003), is read from `price`.
+before the columns were there, and is not filled yet (b0001), is read from `price`.
 """
 
 from __future__ import annotations

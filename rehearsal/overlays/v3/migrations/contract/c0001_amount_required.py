@@ -9,7 +9,8 @@ from alembic import op
 revision = "c0001"
 down_revision = None
 branch_labels = ("contract",)
-depends_on = "e0003"
+depends_on = "e0002"
+needs_backfills = ("b0001",)
 tables = ("orders",)
 
 

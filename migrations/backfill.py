@@ -1,0 +1,287 @@
+"""Runs backfills: batch after batch through the table, until a count says that no row is left.
+
+One pass walks the table once. Rows that were locked are left for a later one; there are few passes, because rows that
+come back every time are not chance but a writer that nobody keeps in step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import psycopg
+from psycopg import errors
+
+from migrations import backfill_batches, backfill_record
+from migrations.backfill_batches import Batch, Batches
+from migrations.backfill_declaration import Declaration, key_type
+from migrations.backfill_progress import Progress
+from migrations.backfill_sampler import sampling
+from migrations.backfill_settings import BackfillSettings
+from migrations.backfill_throttle import Latency, Throttle, active_sessions, replica_lag
+from migrations.blockers import Lookout
+from migrations.database import Connection, Say, first_line, is_lock_refusal, is_timeout
+from migrations.errors import (
+    BackfillIncompleteError,
+    LockNotObtainedError,
+    MigrationError,
+    OutOfTimeError,
+    PendingError,
+    StatementFailedError,
+    UnreachableError,
+)
+from migrations.settings import Settings
+from migrations.tree import Revision, Tree
+
+_PASS_PAUSE_SECONDS = 1.0  # whoever had a row locked in one pass gets this long to be done before the next
+_REFUSED_PAUSE_SECONDS = (0.1, 5.0)
+_KEPT = "what is filled stays filled, and the next run goes on there"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One backfill that is complete; `rows` were filled by this run, `rows_done` by all its runs together."""
+
+    revision: str
+    rows: int
+    rows_done: int
+    seconds: float
+    rows_per_second: float
+    passes: int
+    held_back_seconds: float
+
+    def as_json(self) -> dict[str, object]:
+        """For the result of the command."""
+        return {
+            "rows": self.rows_done,
+            "rowsThisRun": self.rows,
+            "seconds": round(self.seconds, 2),
+            "rowsPerSecond": round(self.rows_per_second),
+            "passes": self.passes,
+            "heldBackSeconds": round(self.held_back_seconds, 2),
+            "left": 0,
+        }
+
+
+def run(
+    connection: Connection, todo: Sequence[Revision], settings: Settings, own: BackfillSettings, say: Say
+) -> list[Outcome]:
+    """Complete the backfills, in order. Raises MigrationError."""
+    return [_Run(connection, Declaration.of(revision), settings, own, say).run() for revision in todo]
+
+
+def require_needs(todo: Sequence[Revision], applied: frozenset[str]) -> None:
+    """The expand revisions that the backfills fill must be there. Raises PendingError."""
+    for revision in todo:
+        if missing := [name for name in revision.depends_on if name not in applied]:
+            raise PendingError(
+                f"migrations: backfill {revision.revision} needs {missing[0]}, which is not applied; expected its "
+                "expand before it; nothing was changed; run `expand` first"
+            )
+
+
+def left(connection: Connection, revision: Revision, own: BackfillSettings) -> int:
+    """Rows still to be filled, counted now. Raises MigrationError."""
+    declared = Declaration.of(revision)
+    with _told(declared):
+        return backfill_batches.left(connection, declared, own)
+
+
+def require_complete(
+    connection: Connection, tree: Tree, contracts: Sequence[Revision], applied: frozenset[str], own: BackfillSettings
+) -> None:
+    """Refuse a contract while a backfill it needs is not complete. Raises BackfillIncompleteError.
+
+    On record is not enough: rows may have come since, from a writer that nothing keeps in step.
+    """
+    by_name = {revision.revision: revision for revision in tree.backfill}
+    for contract in contracts:
+        if set(contract.depends_on) - applied:
+            continue  # refused for that by who applies it; what the backfill looks at may not be there yet
+        for name in contract.needs_backfills:
+            require_needs([by_name[name]], applied)
+            rows = left(connection, by_name[name], own)
+            if rows or name not in applied:
+                state = "is recorded as complete" if name in applied else "is not complete"
+                raise BackfillIncompleteError(
+                    f"migrations: contract {contract.revision} needs backfill {name}, which {state}: {rows} rows of "
+                    f"{by_name[name].settings['table']} are still to be filled, counted now; nothing was changed; "
+                    "run the backfill (`pulumi up` does), then the contract"
+                )
+
+
+class _Run:
+    """One backfill in this run."""
+
+    def __init__(
+        self, connection: Connection, declared: Declaration, settings: Settings, own: BackfillSettings, say: Say
+    ) -> None:
+        self._connection, self._declared, self._settings, self._own = connection, declared, settings, own
+        self._what = f"backfill {declared.name}"
+        self._say: Say = lambda line: say(f"{self._what}: {line}")
+        self._plain = say
+        self._commits = Latency("a commit", own)
+        self._began = time.monotonic()
+
+    def run(self) -> Outcome:
+        """To the end. Raises MigrationError."""
+        with _told(self._declared):
+            found = backfill_record.find(self._connection, self._declared.name)
+            kept = found or self._begin()
+            progress = self._progress(kept)
+            passes, held = self._passes(kept, progress) if found or kept.rows_total else (0, 0.0)
+            backfill_record.finish(
+                self._connection, self._declared, self._settings, round(time.monotonic() - self._began, 3)
+            )
+        progress.finish()
+        return Outcome(
+            revision=self._declared.name,
+            rows=progress.rows,
+            rows_done=progress.done,
+            seconds=progress.seconds,
+            rows_per_second=progress.rows_per_second,
+            passes=passes,
+            held_back_seconds=held,
+        )
+
+    def _begin(self) -> backfill_record.Kept:
+        total = backfill_batches.left(self._connection, self._declared, self._own)
+        self._say(f"{total:,} rows of {self._declared.table} to fill")
+        return backfill_record.begin(self._connection, self._declared, total, self._settings)
+
+    def _progress(self, kept: backfill_record.Kept) -> Progress:
+        return Progress(
+            name=self._declared.name,
+            total=kept.rows_total,
+            done=kept.rows_done,
+            say=self._plain,
+            every=self._own.progress_seconds,
+            service=self._own.service,
+        )
+
+    def _passes(self, kept: backfill_record.Kept, progress: Progress) -> tuple[int, float]:
+        """Pass after pass until the count is 0; answers how many, and the seconds held back."""
+        if kept.rows_done:
+            self._say(f"goes on after {kept.rows_done:,} rows that an earlier run filled")
+        kind = key_type(self._connection, self._declared)
+        reads, position = Latency("a read", self._own), kept.position
+        throttle = self._throttle(reads)
+        with sampling(self._settings, self._declared, reads, self._say), _session(self._connection, self._own):
+            for number in range(1, self._own.passes + 1):
+                self._one_pass(Batches(self._connection, self._declared, kind, self._own), position, throttle, progress)
+                rows = backfill_batches.left(self._connection, self._declared, self._own)
+                if not rows:
+                    return number, throttle.held_seconds
+                backfill_record.rewind(self._connection, self._declared.name)
+                position = None
+                if number < self._own.passes:
+                    self._say(f"{rows:,} rows are left after pass {number}: locked then, or written since; once more")
+                    time.sleep(_PASS_PAUSE_SECONDS)
+        raise self._never_complete(rows)
+
+    def _throttle(self, reads: Latency) -> Throttle:
+        return Throttle(
+            settings=self._own,
+            probes=(
+                partial(replica_lag, self._connection, self._own.replica_lag_seconds),
+                partial(active_sessions, self._connection, self._own.active_sessions),
+            ),
+            latencies=(reads, self._commits),
+            say=self._say,
+        )
+
+    def _one_pass(self, batches: Batches, position: str | None, throttle: Throttle, progress: Progress) -> None:
+        end = batches.last_key()
+        while end is not None:
+            batch = self._next(batches, position, end)
+            self._commits.add(batch.commit_seconds)
+            progress.add(batch.filled, throttle.held_seconds)
+            if batch.position is None:
+                return
+            position = batch.position
+            throttle.after(batch.seconds)
+
+    def _next(self, batches: Batches, position: str | None, end: str) -> Batch:
+        """The next batch; what refuses a lock is tried again, smaller, within the budget of the phase."""
+        deadline, refused = time.monotonic() + self._settings.budgets.lock["backfill"], 0
+        while True:
+            try:
+                return batches.next(position, end)
+            except psycopg.Error as error:
+                smaller = batches.shrink()
+                if not is_lock_refusal(error) and not (is_timeout(error) and smaller):
+                    raise
+                if time.monotonic() >= deadline:
+                    raise self._lock_refused(error) from error
+                refused += 1
+                self._pause(refused, error)
+
+    def _pause(self, refused: int, error: psycopg.Error) -> None:
+        low, high = _REFUSED_PAUSE_SECONDS
+        seconds = min(high, low * 2.0 ** min(refused - 1, 10))
+        if seconds >= 1:
+            self._say(f"refused {refused} times ({first_line(error)}), next try in {seconds:.1f} s")
+        time.sleep(seconds)
+
+    def _lock_refused(self, error: psycopg.Error) -> LockNotObtainedError:
+        found = Lookout(tables=(self._declared.table,), mode="ROW EXCLUSIVE").find(self._connection, 0)
+        by = found[0].in_full() if found else first_line(error)
+        return LockNotObtainedError(
+            f"migrations: {self._what}: no batch got its locks within {self._settings.budgets.lock['backfill']:.0f} s: "
+            f"{by}; {_KEPT}; run again when that transaction has ended, or end it"
+        )
+
+    def _never_complete(self, rows: int) -> BackfillIncompleteError:
+        # EXCLUSIVE is in the way of nothing but row locks and more.
+        found = Lookout(tables=(self._declared.table,), mode="EXCLUSIVE").find(self._connection, _PASS_PAUSE_SECONDS)
+        by = found[0].in_full() if found else "no long transaction holds them, so something goes on writing such rows"
+        return BackfillIncompleteError(
+            f"migrations: {self._what}: {rows} rows of {self._declared.table} are still to be filled after "
+            f"{self._own.passes} passes: {by}; expected 0; {_KEPT}; a version that serves must not write rows that "
+            f"`todo` counts (a trigger of {self._declared.revision.depends_on[0]} can fill them)"
+        )
+
+
+@contextmanager
+def _session(connection: Connection, own: BackfillSettings) -> Iterator[None]:
+    """Limits of a batch. Plans by the key's index whatever the statistics say: another one reads the whole table."""
+    connection.execute(
+        "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', '30s', false)",
+        (f"{own.lock_timeout_milliseconds}ms",),
+    )
+    for name in _PLANS:
+        connection.execute(f"SET {name} = off")
+    yield
+
+
+_PLANS = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan")
+
+
+@contextmanager
+def _told(declared: Declaration) -> Iterator[None]:
+    """Failures of the database as errors of ours. A value that is in a server's message never gets out."""
+    what = f"migrations: backfill {declared.name} ({declared.revision.file.name})"
+    try:
+        yield
+    except MigrationError:
+        raise
+    except psycopg.Error as error:
+        raise _failure(what, error) from error
+
+
+_HIDDEN: tuple[type[psycopg.Error], ...] = (errors.DataError, errors.RaiseException)
+
+
+def _failure(what: str, error: psycopg.Error) -> MigrationError:
+    shown = type(error).__name__ if isinstance(error, _HIDDEN) else f"{type(error).__name__}: {first_line(error)}"
+    if is_timeout(error):
+        return OutOfTimeError(f"{what}: {first_line(error)}; {_KEPT}; make the limit longer or the batches smaller")
+    if isinstance(error, psycopg.OperationalError) and not is_lock_refusal(error):
+        return UnreachableError(f"{what}: the connection was lost: {first_line(error)}; {_KEPT}; run again")
+    return StatementFailedError(
+        f"{what} failed: {shown} (SQLSTATE {error.sqlstate or 'none'}); {_KEPT}; the batch after `position` in "
+        "schema_backfills holds the row; mend the backfill or the row, and release again"
+    )

@@ -1,0 +1,95 @@
+"""What a backfill is: a table, the key by which it is walked, what is set, and which rows are still to be done.
+
+revision = "b0001"
+down_revision = None
+needs = "e0002"                        # the expand revision that made the columns
+table = "orders"
+key = "id"                             # NOT NULL, with a unique index of its own; of any type that has an order
+assign = "amount_cents = price_cents"  # what follows SET
+todo = "amount_cents IS NULL"          # false for a row that was filled: that is how the end is known
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from psycopg import sql
+
+from migrations.database import Connection
+from migrations.errors import BadTreeError
+from migrations.revision_file import Revision
+
+_TEXTS = ("table", "key", "assign", "todo")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """One backfill, as its file declares it."""
+
+    revision: Revision
+    table: str
+    key: str
+    assign: str
+    todo: str
+
+    @classmethod
+    def of(cls, revision: Revision) -> Self:
+        """From the constants of the file. Raises BadTreeError."""
+        where = f"migrations: backfills/{revision.file.name}"
+        texts: dict[str, str] = {}
+        for name in _TEXTS:
+            value = revision.settings.get(name)
+            if not isinstance(value, str) or not value.strip():
+                raise BadTreeError(f'{where} has {name} {value!r}, expected a text: `{name} = "..."`')
+            texts[name] = value
+        if not revision.depends_on:
+            raise BadTreeError(f'{where} has no `needs = "..."`, expected the expand revision that it fills')
+        return cls(revision=revision, **texts)
+
+    @property
+    def name(self) -> str:
+        """The revision's name."""
+        return self.revision.revision
+
+    @property
+    def table_sql(self) -> sql.Composable:
+        """The table, quoted; with its schema where one is given."""
+        return sql.Identifier(*self.table.split("."))
+
+    @property
+    def key_sql(self) -> sql.Composable:
+        """The key's column, with its table: both statements of a batch join it with another one."""
+        return sql.Identifier(*self.table.split("."), self.key)
+
+    @property
+    def todo_sql(self) -> sql.Composable:
+        """The condition, in brackets. Text of a revision, as trusted as any other statement of it."""
+        return sql.SQL("({})").format(sql.SQL(self.todo))
+
+    @property
+    def assign_sql(self) -> sql.Composable:
+        """What follows SET."""
+        return sql.SQL(self.assign)
+
+
+_KEY = """
+SELECT format_type(held.atttypid, held.atttypmod), held.attnotnull, EXISTS (
+    SELECT FROM pg_index AS own
+    WHERE own.indrelid = held.attrelid AND own.indisunique AND own.indisvalid AND own.indpred IS NULL
+      AND own.indnkeyatts = 1 AND own.indkey[0] = held.attnum)
+FROM pg_attribute AS held
+WHERE held.attrelid = to_regclass(%s) AND held.attname = %s AND held.attnum > 0 AND NOT held.attisdropped
+"""
+
+
+def key_type(connection: Connection, declared: Declaration) -> str:
+    """The key's type in SQL. Raises BadTreeError where the column can't be walked."""
+    what = f"migrations: backfill {declared.name}: {declared.table}.{declared.key}"
+    row = connection.execute(_KEY, (declared.table, declared.key)).fetchone()
+    if row is None:
+        raise BadTreeError(f"{what} is not in this database, expected a column to walk the table by; mend `key`")
+    if not row[1] or not row[2]:
+        lacks = "may be NULL" if not row[1] else "has no unique index of its own"
+        raise BadTreeError(f"{what} {lacks}; expected a NOT NULL column with a unique index; choose another `key`")
+    return str(row[0])
