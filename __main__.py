@@ -17,7 +17,7 @@ tree_version = content_version(Path(wanted.release.context))
 opts = providers(wanted)
 
 base = platform(wanted, prefix, tree_version, opts)
-released = service(wanted, prefix, wanted.release.version or tree_version, base, opts)
+released = service(wanted, prefix, tree_version, base, opts)
 
 pulumi.export("release", released.summary())
 pulumi.export("url", base.load_balancer.url)

@@ -16,6 +16,7 @@ from infra.database import DATABASE_NAME, DATABASE_PORT
 from infra.naming import COLORS, Color
 from infra.platform import Platform
 from infra.release import ReleasePlan, ReleasePlanArgs
+from infra.report import ReleaseReporting, ReleaseReportingArgs
 from infra.schema import SchemaGate, SchemaGateArgs
 from infra.settings import Settings
 from infra.tasks import Place
@@ -30,6 +31,7 @@ class Service:
     schema: SchemaGate
     services: Mapping[Color, ColorService]
     cutover: Cutover
+    reporting: ReleaseReporting
 
     def summary(self) -> dict[str, Any]:
         """The stack output `release`: what is in service and what it took. Times are in seconds."""
@@ -59,8 +61,11 @@ class Service:
         }
 
 
-def service(settings: Settings, prefix: str, version: str, platform: Platform, opts: pulumi.ResourceOptions) -> Service:
-    """Make the service's components, in the order of a release. `version` is the one that is wanted."""
+def service(
+    settings: Settings, prefix: str, tree_version: str, platform: Platform, opts: pulumi.ResourceOptions
+) -> Service:
+    """Make the service's components, in the order of a release of the wanted version, else of the tree's."""
+    version = settings.release.version or tree_version
     plan = ReleasePlan("release", _plan(settings, prefix, version, platform), opts)
     tasks = {color: _tasks(settings, prefix, platform, plan, color) for color in COLORS}
     place = _place(settings, platform)
@@ -73,7 +78,7 @@ def service(settings: Settings, prefix: str, version: str, platform: Platform, o
     )
     schema = SchemaGate("schema", gate, opts)
     services = {color: _service(settings, prefix, platform, tasks[color], schema, color) for color in COLORS}
-    cutover = CutoverArgs(
+    cutover_args = CutoverArgs(
         place=place,
         release=plan.release,
         previous=settings.release.previous,
@@ -94,7 +99,24 @@ def service(settings: Settings, prefix: str, version: str, platform: Platform, o
         alarms=settings.release.alarms,
         on_failure=settings.release.on_failure,
     )
-    return Service(plan=plan, tasks=tasks, schema=schema, services=services, cutover=Cutover("cutover", cutover, opts))
+    cutover = Cutover("cutover", cutover_args, opts)
+    reporting = ReleaseReporting("report", _report(settings, tree_version, platform, plan, schema, cutover), opts)
+    return Service(plan=plan, tasks=tasks, schema=schema, services=services, cutover=cutover, reporting=reporting)
+
+
+def _report(
+    settings: Settings, tree_version: str, platform: Platform, plan: ReleasePlan, schema: SchemaGate, cutover: Cutover
+) -> ReleaseReportingArgs:
+    migrations = [schema.expand, *([cutover.contract] if cutover.contract else [])]
+    return ReleaseReportingArgs(
+        settings=settings,
+        release=plan.release,
+        tree_version=tree_version,
+        rule_arn=platform.load_balancer.rule_arn,
+        target_group_arns=platform.target_group_arns,
+        migrations=migrations,
+        after=[cutover.previous, *migrations],
+    )
 
 
 def _names(prefix: str) -> dict[str, str]:

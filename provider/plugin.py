@@ -13,6 +13,7 @@ from provider.aws import Aws
 from provider.capacity import ServiceCapacity
 from provider.handler import Handler
 from provider.release import Release
+from provider.report import ReleaseReport
 from provider.rpc.base import Plugin
 from provider.rpc.messages import Checked, Difference, Fail, Failure, Found, Made, Request
 from provider.rpc.values import unknown
@@ -24,7 +25,7 @@ PREFIX = "bluegreen:index:"
 
 
 class BlueGreen(Plugin):
-    """Release, TaskRun, ServiceCapacity and TrafficShift."""
+    """Release, TaskRun, ServiceCapacity, TrafficShift and ReleaseReport."""
 
     name = "bluegreen"
     version = "0.1.0"
@@ -37,6 +38,7 @@ class BlueGreen(Plugin):
             "TaskRun": TaskRun,
             "ServiceCapacity": ServiceCapacity,
             "TrafficShift": TrafficShift,
+            "ReleaseReport": ReleaseReport,
         }
         self._handlers = {PREFIX + name: kind(self) for name, kind in handlers.items()}
 

@@ -5,7 +5,7 @@ import dataclasses
 import pulumi
 import pytest
 
-from provider import capacity, release, resources, shift, task_run
+from provider import capacity, release, report, report_resource, resources, shift, task_run
 from tests.support.own_loop import own_loop
 
 
@@ -44,6 +44,7 @@ TASK = resources.TaskRunArgs(
         (resources.TaskRunArgs, task_run.INPUTS),
         (resources.ServiceCapacityArgs, capacity.INPUTS),
         (resources.TrafficShiftArgs, shift.INPUTS),
+        (report_resource.ReleaseReportArgs, (*report.TOLD, *report.BESIDE)),
     ],
 )
 def test_the_classes_and_the_plugin_have_the_same_inputs(args, names):

@@ -118,6 +118,7 @@ OUTPUTS: dict[str, Callable[[str, Any], dict[str, Any]]] = {
         "runningCount": inputs["desiredCount"],
         "seconds": 3.0,
     },
+    "bluegreen:index:ReleaseReport": lambda _name, _inputs: {"facts": {"takenAt": "2026-01-01T00:00:00+00:00"}},
     "bluegreen:index:TrafficShift": lambda _name, _inputs: {"plan": "blue 100 -> green 100", "seconds": 4.0},
 }
 
