@@ -24,8 +24,8 @@ plugins:
   providers:
     - {{name: bluegreen, path: {ROOT / "provider"}}}
 """
-# The chain of a release, without what the aws provider makes: Release -> gate -> capacity -> shift, and one resource
-# beside it. `edges` false takes the gate out of what the rest waits for.
+# The chain of a release, without what the aws provider makes: Release -> gate -> capacity -> [smoke] -> shift, and one
+# resource beside it. `edges` false takes the gate out of what the rest waits for.
 PROGRAM = """
 import json
 from pathlib import Path
@@ -53,6 +53,15 @@ capacity = r.ServiceCapacity(
     r.ServiceCapacityArgs(color=release.target_color, desired_count=release.target_count, least_count=2, **spec["capacity"]),
     after(gate) if spec["edges"] else after(release),
 )
+ready = capacity
+if spec.get("smoke"):
+    ready = r.TaskRun(
+        "smoke",
+        r.TaskRunArgs(
+            color=release.target_color, trigger=pulumi.Output.concat(release.version, "/", release.target_color), **spec["smoke"]
+        ),
+        after(capacity),
+    )
 shift = r.TrafficShift(
     "shift",
     r.TrafficShiftArgs(
@@ -60,9 +69,10 @@ shift = r.TrafficShift(
         seen_weights=release.live_weights,
         settled_color=release.live_color,
         rollback=release.rollback,
+        versions={color: release.colors[color]["version"] for color in ("blue", "green")},
         **spec["shift"],
     ),
-    after(capacity),
+    after(ready),
 )
 r.TaskRun("beside", r.TaskRunArgs(color="blue", **spec["beside"]), own)
 pulumi.export("weights", shift.weights)
