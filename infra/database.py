@@ -15,8 +15,7 @@ DATABASE_PORT = 5432
 DATABASE_NAME = "app"
 OWNER = "bluegreen_owner"
 APP_USER = "bluegreen_app"
-# rds.force_ssl and the logging parameters are dynamic; a static one here would need "pending-reboot".
-DYNAMIC = "immediate"
+DYNAMIC, STATIC = "immediate", "pending-reboot"  # what RDS calls it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +114,8 @@ class Database(pulumi.ComponentResource):
             parameters=[
                 {"name": "log_lock_waits", "value": "1", "apply_method": DYNAMIC},
                 {"name": "rds.force_ssl", "value": force_ssl, "apply_method": DYNAMIC},
+                # Without it nobody can tell when a column that a contract would remove was last written.
+                {"name": "track_commit_timestamp", "value": "1", "apply_method": STATIC},
             ],
             opts=pulumi.ResourceOptions(parent=self),
         )

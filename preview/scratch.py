@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,8 +91,11 @@ class ScratchServer:
 
 
 @contextmanager
-def scratch_server(major: int | None = None) -> Iterator[ScratchServer]:
-    """Start one and stop it: of that major version where there is one, else the newest. Raises NoScratchError."""
+def scratch_server(major: int | None = None, **more: str) -> Iterator[ScratchServer]:
+    """Start one and stop it: of that major version where there is one, else the newest. Raises NoScratchError.
+
+    more: settings of postgresql.conf.
+    """
     try:
         distribution, user = _choose(major), binaries.unprivileged()
     except binaries.NoPostgres as error:
@@ -103,7 +106,7 @@ def scratch_server(major: int | None = None) -> Iterator[ScratchServer]:
         os.chown(root, user.uid, user.gid)
         programs = places.programs(distribution, user)
         server = ScratchServer(_free_port(), secrets.token_hex(8), distribution.version)
-        _initialise(programs, root, server, user)
+        _initialise(programs, root, server, user, more)
         with _running(programs, root, server, user):
             yield server
     finally:
@@ -122,7 +125,9 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _initialise(programs: Path, root: Path, server: ScratchServer, user: binaries.User) -> None:
+def _initialise(
+    programs: Path, root: Path, server: ScratchServer, user: binaries.User, more: Mapping[str, str]
+) -> None:
     secret = root / "password"
     secret.touch(mode=0o600)
     secret.write_text(server.password + "\n")
@@ -142,7 +147,7 @@ def _initialise(programs: Path, root: Path, server: ScratchServer, user: binarie
     if done.returncode:
         raise NoScratchError(f"initdb failed with exit code {done.returncode}: {_last_line(done.stderr)}")
     with (root / "data" / "postgresql.conf").open("a") as file:
-        file.writelines(f"{name}={value}\n" for name, value in {**_SETTINGS, "port": str(server.port)}.items())
+        file.writelines(f"{name}={value}\n" for name, value in {**_SETTINGS, **more, "port": str(server.port)}.items())
 
 
 @contextmanager

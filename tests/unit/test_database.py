@@ -11,7 +11,11 @@ from tests.unit.recording import Recording
 
 INSTANCE, PARAMETERS = "aws:rds/instance:Instance", "aws:rds/parameterGroup:ParameterGroup"
 # The parameters that may be set, and how RDS takes each (RDS user guide, "Working with parameters").
-APPLY_METHODS = {"log_lock_waits": "immediate", "rds.force_ssl": "immediate"}
+APPLY_METHODS = {
+    "log_lock_waits": "immediate",
+    "rds.force_ssl": "immediate",
+    "track_commit_timestamp": "pending-reboot",
+}
 
 
 def database(**changes: object) -> Recording:
