@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
+from provider import stopped
 from provider.aws import Aws, AwsError
 from provider.evidence import Evidence
 from provider.logs import LAST_LINES, LogPlace, LogReader, log_place
@@ -97,7 +98,7 @@ class Runner:
         }
         # Looked at now and not before: what was found for an earlier try says nothing about this one.
         told = Evidence(self.aws, inputs).require(self.work) if inputs.get("evidence") else {}
-        named = {**inputs["environment"], **told}
+        named = {**inputs["environment"], **stopped.environment(self.aws, inputs), **told}
         environment = [{"name": name, "value": value} for name, value in sorted(named.items())]
         override = {"name": self.container, "command": inputs["command"], "environment": environment}
         asked = {
