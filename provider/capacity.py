@@ -182,6 +182,9 @@ class _Wait:
         if primary.get("rolloutState") == "FAILED":
             raise Fail(self._unfinished(str(primary.get("rolloutStateReason") or "its deployment has failed")))
         self._keeps_stopping(known)
+        if service["taskDefinition"] != self.definition:
+            # Steady on something else is no success: ECS went back by itself, or somebody updated the service.
+            raise Fail(self._unfinished(f"the service was set to {short(service['taskDefinition'])} during the wait"))
         # Autoscaling may add tasks meanwhile; nobody waits for fewer than were asked for.
         self.count = max(self.count, service["desiredCount"])
         if running != self.count or pending or len(service["deployments"]) > 1:

@@ -71,6 +71,22 @@ def test_tasks_that_keep_stopping_end_the_wait_early_with_the_reason(plugin, idl
     assert "container app exited with code 1" in failed.value.text
 
 
+def test_steady_on_another_task_definition_is_a_failure_that_names_both(plugin, idle, fake):
+    """A circuit breaker that rolls back, or a person, sets the service to what it had before."""
+    wanted, before = idle.definitions["green"], idle.define("green", "v1")
+    idle.definitions["green"] = wanted
+    fake.service["green"] = "stuck"
+    call = plugin.begin("ServiceCapacity", plugin.checked("ServiceCapacity", idle.capacity()))
+    plugin.lines.wait_for("0 running, 2 pending")
+    fake.client("ecs").update_service(cluster=idle.name, service=f"{idle.name}-green", taskDefinition=before)
+    fake.service.clear()
+    with pytest.raises(Error) as failed:
+        plugin.finish(call)
+    for definition in (wanted, before):
+        assert definition.rsplit("/", 1)[-1] in failed.value.text
+    assert "was set to" in failed.value.text
+
+
 def test_old_crashes_do_not_count(plugin, idle, fake):
     fake.service["green"] = "crash"
     with pytest.raises(Error):
