@@ -1,4 +1,4 @@
-"""`python -m migrations roles|check|expand|contract|history`: what a release's gates run inside the image.
+"""`python -m migrations roles|check|expand|backfill|contract|adopt|history`: what a release runs inside the image.
 
 Progress goes to stdout a line at a time; the last line of a run that succeeded is `{"result": {...}}`. A run that
 fails ends with one line on stderr and one of the exit codes of `errors.Exit`.
@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from migrations import settings
 from migrations.errors import Exit, MigrationError
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         found = settings.load(os.environ)
         from migrations.commands import COMMANDS
 
-        result = COMMANDS[chosen.command](found, say)
+        result = COMMANDS[chosen.command](replace(found, through=chosen.through), say)
     except MigrationError as error:
         if chosen.json:
             print(json.dumps({"error": error.as_json()}), flush=True)
@@ -43,8 +44,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m migrations", description="Move the schema of this image.")
-    parser.add_argument("command", choices=("roles", "check", "expand", "contract", "history"))
+    parser.add_argument("command", choices=("roles", "check", "expand", "backfill", "contract", "history", "adopt"))
     parser.add_argument("--json", action="store_true", help="progress to stderr, one JSON object to stdout")
+    parser.add_argument("--through", default="", metavar="REVISION", help="adopt: the last expand whose work is there")
     return parser.parse_args(arguments)
 
 

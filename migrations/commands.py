@@ -6,121 +6,133 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-from migrations import history, living, roles, rule
+from migrations import adopt as adoption
+from migrations import (
+    backfill_settings,
+    drift,
+    gate,
+    history,
+    history_tables,
+    outcome,
+    phases,
+    roles,
+    rule,
+)
 from migrations.database import Connection, Say, connect
-from migrations.errors import NotServableError, PendingError
+from migrations.errors import PendingError
 from migrations.one_runner import one_runner
+from migrations.outcome import Result
 from migrations.settings import Settings, app_user
-from migrations.tree import Phase, Tree, read_tree
-
-Result = dict[str, object]
+from migrations.tree import Tree, read_tree
 
 
 def check(settings: Settings, say: Say) -> Result:
-    """May this image serve this database as it is? Changes nothing. Raises NotServableError, PendingError."""
+    """May this image serve this database as it is? Changes nothing of the service's.
+
+    Raises NotServableError, NotAdoptedError, PendingError.
+    """
     tree = read_tree()
+    started = time.monotonic()
     with connect(settings, say) as connection:
-        _require_servable(connection, tree, settings.version)
+        gate.require_servable(connection, tree, settings.version)
+        gate.require_adopted(connection, "check")
         missing = rule.missing_expands(tree, history.applied(connection))
         if missing:
             raise PendingError(
                 f"check: version {settings.version} needs expand {', '.join(missing)}, which is not applied; "
                 "release the version, so that its expand runs"
             )
+        # No reason to refuse: the way back must not depend on who edited a file or changed an index.
+        warnings = [*gate.edited(connection, tree), *drift.look(connection).lines()]
+        for line in warnings:
+            say(f"check: {line}")
+        _remember(connection, tree, settings)
         say(f"version {settings.version} can serve this database")
-        return _result("check", connection, settings, [])
+        result = outcome.of("check", connection, settings, tree, [], warnings)
+    return {**result, "seconds": round(time.monotonic() - started, 3)}
+
+
+def _remember(connection: Connection, tree: Tree, settings: Settings) -> None:
+    """A later refusal may name this version. Not worth a change of the tables, nor a wait for another runner."""
+    if history_tables.current(connection):
+        history.record_version(connection, settings.version, tree)
 
 
 def expand(settings: Settings, say: Say) -> Result:
     """Apply the pending expand revisions. Raises MigrationError."""
-    return _apply("expand", settings, say)
+    return phases.apply("expand", settings, say)
+
+
+def backfill(settings: Settings, say: Say) -> Result:
+    """Complete the pending backfills, in batches; an interrupted one goes on where it was. Raises MigrationError."""
+    from migrations import backfill as backfills
+
+    own = backfill_settings.load(os.environ)
+    tree = read_tree()
+    started = time.monotonic()
+    with connect(settings, say) as connection, one_runner(connection, settings, say):
+        phases.require("backfill", connection, tree, settings)
+        applied = history.applied(connection)
+        todo = rule.pending(tree, applied, "backfill")
+        backfills.require_needs(todo, applied.all)
+        outcomes = backfills.run(connection, todo, settings, own, say)
+        if not todo:
+            say("backfill: nothing to do")
+        result = outcome.of("backfill", connection, settings, tree, [one.revision for one in outcomes])
+    told = {one.revision: one.as_json() for one in outcomes}
+    return {**result, "backfills": told, "seconds": round(time.monotonic() - started, 3)}
 
 
 def contract(settings: Settings, say: Say) -> Result:
     """Apply the pending contract revisions. Raises MigrationError."""
-    return _apply("contract", settings, say)
+    return phases.apply("contract", settings, say)
+
+
+def adopt(settings: Settings, say: Say) -> Result:
+    """Take over a database that something else made, through the revision of --through. Raises MigrationError."""
+    tree = read_tree()
+    started = time.monotonic()
+    with connect(settings, say) as connection, one_runner(connection, settings, say):
+        gate.require_servable(connection, tree, settings.version)
+        adopted = adoption.adopt(connection, tree, settings.through, settings, say)
+        if adopted:
+            say(f"adopted: {', '.join(adopted)}")
+        result = outcome.of("adopt", connection, settings, tree, adopted)
+    return {**result, "seconds": round(time.monotonic() - started, 3)}
 
 
 def ensure_roles(settings: Settings, say: Say) -> Result:
     """Make the service's role. Raises MigrationError."""
     name, password = app_user(os.environ)
+    tree = read_tree()
+    started = time.monotonic()
     with connect(settings, say) as connection, one_runner(connection, settings, say):
         made = roles.ensure_app_role(connection, name, password)
         say(f"role {name} {'made' if made else 'there, its password and rights set'}")
-        return {**_result("roles", connection, settings, []), "role": name, "made": made}
+        result = outcome.of("roles", connection, settings, tree, [])
+    return {**result, "role": name, "made": made, "seconds": round(time.monotonic() - started, 3)}
 
 
 def show_history(settings: Settings, say: Say) -> Result:
-    """List what was applied."""
+    """List what was applied. Changes nothing."""
+    tree = read_tree()
     with connect(settings, say) as connection:
         rows = history.entries(connection)
         for entry in rows:
-            say(
-                f"{entry.applied_at.isoformat(timespec='seconds')} {entry.phase:8} {entry.revision:20} "
-                f"by {entry.version} in {entry.seconds:.2f} s"
-            )
+            say(entry.line())
         if not rows:
             say("no revision was ever applied")
-        return _result("history", connection, settings, [entry.revision for entry in rows])
+        result = outcome.of("history", connection, settings, tree, [entry.revision for entry in rows])
+    del result["facts"]  # they may fill the line
+    return {**result, "history": [entry.as_json() for entry in rows]}
 
 
 COMMANDS: Mapping[str, Callable[[Settings, Say], Result]] = {
     "roles": ensure_roles,
     "check": check,
     "expand": expand,
+    "backfill": backfill,
     "contract": contract,
+    "adopt": adopt,
     "history": show_history,
 }
-
-
-def _apply(phase: Phase, settings: Settings, say: Say) -> Result:
-    tree = read_tree()
-    started = time.monotonic()
-    with connect(settings, say) as connection, one_runner(connection, settings, say):
-        history.ensure(connection)
-        _require_servable(connection, tree, settings.version)
-        applied = _apply_pending(connection, tree, phase, settings, say)
-        history.record_version(connection, settings.version, tree)
-        if not applied:
-            say(f"{phase}: nothing to do")
-        result = _result(phase, connection, settings, applied)
-    return {**result, "seconds": round(time.monotonic() - started, 3)}
-
-
-def _apply_pending(connection: Connection, tree: Tree, phase: Phase, settings: Settings, say: Say) -> list[str]:
-    todo = rule.pending(tree, history.applied(connection), phase)
-    if not todo:
-        return []
-    if phase == "contract":
-        living.require_none(connection, todo, settings, tree)
-    # Alembic and SQLAlchemy take a second to load: only a run that applies something pays for it.
-    from migrations import runner
-
-    return runner.apply(connection, todo, settings, say)
-
-
-def _require_servable(connection: Connection, tree: Tree, version: str) -> None:
-    applied = history.applied(connection)
-    unknown = rule.unknown_contracts(tree, applied)
-    if not unknown:
-        return
-    able = rule.oldest_able(applied, history.versions(connection))
-    hint = f"the oldest version that can serve is {able}" if able else "release a version that knows it"
-    raise NotServableError(
-        f"check: version {version} cannot serve this database: contract {', '.join(unknown)} removed what it needs; "
-        f"{hint}; nothing was changed"
-    )
-
-
-def _result(command: str, connection: Connection, settings: Settings, applied: list[str]) -> Result:
-    rows = history.entries(connection)
-    newest = {entry.phase: entry.revision for entry in rows}
-    revision = "+".join(newest[phase] for phase in ("expand", "contract") if phase in newest)
-    pending = rule.pending(read_tree(), history.applied(connection), "contract")
-    return {
-        "command": command,
-        "version": settings.version,
-        "revision": revision,
-        "applied": applied,
-        "pendingContracts": [contract.revision for contract in pending],
-    }

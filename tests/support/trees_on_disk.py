@@ -52,13 +52,15 @@ class RunningService:
 
 
 @contextmanager
-def service(tree: Path, environment: dict[str, str], version: str, **extra: str) -> Iterator[RunningService]:
+def service(
+    tree: Path, environment: dict[str, str], version: str, program: tuple[str, ...] = ("-m", "app"), **extra: str
+) -> Iterator[RunningService]:
     """Start one task of a tree and stop it at the end; ready or not, it answers /livez."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "app"],
+        [sys.executable, *program],
         cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         env={**BASE, "HOST": "127.0.0.1", "PORT": str(port), "APP_VERSION": version, **environment, **extra},
     )  # fmt: skip

@@ -1,0 +1,61 @@
+"""Applies the pending revisions of expand or contract, with all that is looked at before and stored after."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from migrations import backfill_settings, drift, gate, history, living, outcome, rule
+from migrations.database import Connection, Say, connect
+from migrations.one_runner import one_runner
+from migrations.outcome import Result
+from migrations.settings import Settings
+from migrations.tree import Phase, Revision, Tree, read_tree
+
+
+def apply(phase: Phase, settings: Settings, say: Say) -> Result:
+    """Apply what is pending. Raises MigrationError."""
+    tree = read_tree()
+    refuse = drift.refuse_of(os.environ)
+    started = time.monotonic()
+    with connect(settings, say) as connection, one_runner(connection, settings, say):
+        require(phase, connection, tree, settings)
+        todo = rule.pending(tree, history.applied(connection), phase)
+        looked = drift.look(connection, settings.lock_budget[phase] if todo else 0, say)
+        for line in looked.lines():
+            say(line)
+        if todo:
+            drift.require_none(looked, refuse, phase)
+            _apply(connection, tree, todo, settings, say)
+        else:
+            say(f"{phase}: nothing to do")
+        history.record_version(connection, settings.version, tree)
+        # Also where a run before this one was killed between its last revision and this line.
+        if (todo or not looked.comparable) and not drift.store(connection, settings.version):
+            say(
+                "the structure was not stored, a table is locked for another session alone: drift is not told next time"
+            )
+        applied = [revision.revision for revision in todo]
+        result = outcome.of(phase, connection, settings, tree, applied, looked.lines())
+    return {**result, "seconds": round(time.monotonic() - started, 3)}
+
+
+def require(command: str, connection: Connection, tree: Tree, settings: Settings) -> None:
+    """What holds before any phase; then the runner's own tables are there and in shape. Raises MigrationError."""
+    gate.require_servable(connection, tree, settings.version)
+    gate.require_adopted(connection, command)
+    gate.require_unedited(connection, tree, command)
+    history.ensure(connection)
+
+
+def _apply(connection: Connection, tree: Tree, todo: list[Revision], settings: Settings, say: Say) -> None:
+    if todo[0].phase == "contract":
+        from migrations import backfill as backfills
+
+        have = history.applied(connection).all
+        backfills.require_complete(connection, tree, todo, have, backfill_settings.load(os.environ))
+        living.require_none(connection, todo, settings, tree)
+    # Alembic and SQLAlchemy take a second to load: only a run that applies something pays for it.
+    from migrations import runner
+
+    runner.apply(connection, todo, settings, say)
