@@ -46,7 +46,7 @@ def seconds(value: float | None) -> str:
     if value < 0.1:
         return "<0.1 s"
     if value < 10:
-        return f"{value:.1f} s"
+        return f"{round(value, 1):g} s"
     if value < 120:
         return f"{value:.0f} s"
     minutes = round(value / 60)

@@ -20,8 +20,7 @@ FOLDER = STATE / "preview"
 FORMAT = 1
 REPORT = "BLUEGREEN_REPORT"  # the release's report goes to this file; the Markdown comes beside it
 EVENT_LOG = {"PULUMI_DEBUG_COMMANDS": "true"}  # without it the CLI has no --event-log
-GONE = ("delete", "delete-replaced", "discard-replaced")
-REPLACED = ("replace", "create-replacement")
+PARTS = ("create-replacement", "delete-replaced", "discard-replaced", "read-replacement")  # of a replacement
 REFUSED = "this release would be refused"  # said by the report already
 QUIET = ("same", "read", "refresh")
 _COLOR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
@@ -54,9 +53,9 @@ def artefact(stack: str, code: int, events: Sequence[Mapping[str, Any]], release
         "stack": stack,
         "exitCode": code,
         "changes": _changes(events),
-        "replaced": [one for one in resources if one["operation"] in REPLACED],
-        "deleted": [one for one in resources if one["operation"] in GONE],
-        "changed": [one for one in resources if one["operation"] not in (*QUIET, *REPLACED, *GONE)],
+        "replaced": [one for one in resources if one["operation"] == "replace"],
+        "deleted": [one for one in resources if one["operation"] == "delete"],
+        "changed": [one for one in resources if one["operation"] not in (*QUIET, "replace", "delete")],
         "errors": list(_errors(events)),
         "release": release,
     }
@@ -70,8 +69,8 @@ def markdown(made: Mapping[str, Any], release: str) -> str:
     elif not made["exitCode"]:
         lines += ["No release: nothing of it would change.", ""]
     lines += [f"**Resources.** {counts(made['changes'])}.", ""]
-    for word, key in (("replaced", "replaced"), ("deleted", "deleted")):
-        lines += [f"- {word}: `{one['name']}` ({one['type']})" for one in made[key]]
+    for word in ("replaced", "deleted"):
+        lines += [f"- {word}: `{one['name']}` ({one['type']})" for one in made[word]]
     if made["exitCode"]:
         lines += ["", f"**The preview failed** (exit code {made['exitCode']}).", ""]
         lines += [f"> {' '.join(error.split())}" for error in made["errors"] if not release or REFUSED not in error]
@@ -116,7 +115,7 @@ def _resources(events: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
     seen = set()
     for event in events:
         found = (event.get("resourcePreEvent") or {}).get("metadata")
-        if not found or (found["urn"], found["op"]) in seen:
+        if not found or found["op"] in PARTS or (found["urn"], found["op"]) in seen:
             continue
         seen.add((found["urn"], found["op"]))
         name = found["urn"].rsplit("::", 1)[-1]

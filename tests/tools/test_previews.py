@@ -30,6 +30,7 @@ EVENTS = [
     step("update", "bluegreen:index:Release", "release"),
     step("create-replacement", "aws:ecs/taskDefinition:TaskDefinition", "green-tasks-app"),
     step("replace", "aws:ecs/taskDefinition:TaskDefinition", "green-tasks-app"),
+    step("delete-replaced", "aws:ecs/taskDefinition:TaskDefinition", "green-tasks-app"),
     step("delete", "aws:cloudwatch/logGroup:LogGroup", "old-logs"),
     {"diagnosticEvent": {"severity": "info", "message": "secret talk"}},
 ]
@@ -75,7 +76,7 @@ def test_one_file_holds_the_resources_and_the_release(preview, tmp_path):
     found = made(tmp_path)
     assert (found["stack"], found["exitCode"], found["release"]) == ("dev", 0, REPORT)
     assert found["changes"] == {"same": 80, "update": 1, "replace": 1, "delete": 1}
-    assert [one["name"] for one in found["replaced"]] == ["green-tasks-app", "green-tasks-app"]
+    assert [one["name"] for one in found["replaced"]] == ["green-tasks-app"]
     assert [(one["operation"], one["name"]) for one in found["deleted"]] == [("delete", "old-logs")]
     assert [one["name"] for one in found["changed"]] == ["release"]
     assert "secret talk" not in json.dumps(found)
@@ -93,7 +94,7 @@ def test_a_preview_that_fails_says_why_and_keeps_its_code(preview, tmp_path):
     assert preview(*EVENTS, error("version v9 does not exist"), error("version v9 does not exist"), code=255) == 255
     found = made(tmp_path)
     assert (found["exitCode"], found["errors"]) == (255, ["version v9 does not exist"])
-    assert found["changes"] == {"same": 1, "update": 1, "create-replacement": 1, "replace": 1, "delete": 1}
+    assert found["changes"] == {"same": 1, "update": 1, "replace": 1, "delete": 1}
     assert "**The preview failed** (exit code 255)." in comment(tmp_path)
     assert "> version v9 does not exist" in comment(tmp_path)
     assert "No release" not in comment(tmp_path)
