@@ -70,7 +70,7 @@ _LOCKING = (
     "VACUUM",
 )
 _LIMITS = ("lock_timeout", "statement_timeout", "transaction_timeout", "idle_in_transaction_session_timeout")
-_NEVER_IN_TRANSACTION = (
+NEVER_IN_TRANSACTION = (
     "ALTER_SYSTEM",
     "CREATE_DATABASE",
     "CREATE_TABLESPACE",
@@ -120,6 +120,11 @@ def made_here(statements: Sequence[Statement]) -> frozenset[str]:
         if statement.node.kind in {"CREATE_TABLE", "CREATE_TABLE_AS"}
         for name in statement.node.all("TABLE_NAME")
     )
+
+
+def never_in_transaction(node: Node) -> bool:
+    """Does PostgreSQL refuse to run it inside of a transaction?"""
+    return node.kind in NEVER_IN_TRANSACTION or (node.has("CONCURRENTLY_KW") and node.kind != "REFRESH")
 
 
 def locked_tables(statement: Statement) -> Iterator[str]:
@@ -220,8 +225,7 @@ def _explicit_lock(statement: Statement, _: RevisionSql) -> str:
 
 def _needs_no_transaction(statement: Statement, _: RevisionSql) -> str:
     node = statement.node
-    never = node.kind in _NEVER_IN_TRANSACTION or (node.has("CONCURRENTLY_KW") and node.kind != "REFRESH")
-    if statement.transaction is None or not never:
+    if statement.transaction is None or not never_in_transaction(node):
         return ""
     what = "with CONCURRENTLY" if node.has("CONCURRENTLY_KW") else node.kind.replace("_", " ")
     return f"{what} it cannot run inside of a transaction"

@@ -69,7 +69,7 @@ def render(revision: Revision) -> RevisionSql:
     recorder = _Recorder()
     unseen = _asks_the_database(revision)
     try:
-        recorder.run(_load(revision))
+        recorder.run(load(revision))
     except Exception as error:
         unseen = unseen or f"without a database it ends with {type(error).__name__}: {_first_line(error)}"
     statements, errors = _split(recorder.pieces)
@@ -141,7 +141,8 @@ def _ends(pieces: list[_Piece]) -> Iterator[tuple[int, _Piece]]:
         yield at, piece
 
 
-def _load(revision: Revision) -> ModuleType:
+def load(revision: Revision) -> ModuleType:
+    """The revision's module, run anew."""
     spec = importlib.util.spec_from_file_location(f"revision_{revision.file.stem}", revision.file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{revision.file.name} is not a Python file")

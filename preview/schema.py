@@ -1,8 +1,10 @@
-"""What a release would do to the schema: statements, the locks they were seen to take, estimates, the lint's verdict."""
+"""What a release would do to the schema: statements, the locks they were seen to take, estimates, the lint's word."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from migrations.revision_file import Phase
@@ -117,3 +119,24 @@ class SchemaExamination:
             "notes": list(self.notes),
             "seconds": round(self.seconds, 3),
         }
+
+
+def examine(folder: Path, facts: Mapping[str, Any] | None) -> SchemaExamination:
+    """What the revisions that are not in the facts would do. `folder` is the `migrations` of a version.
+
+    `facts` are those of the last release's result; None or empty for a database that is taken to be empty. Where the
+    image's packages or PostgreSQL's programs are not installed, the answer says what is not known and what to do.
+
+    Raises:
+        MigrationError: the tree makes no sense, or squawk does not run.
+    """
+    try:
+        from preview import examine as examination
+    except ImportError as error:
+        return SchemaExamination(
+            revisions=(),
+            measured=False,
+            reason=f"the package {error.name} of app/requirements.txt is not installed here: neither linted nor "
+            "measured; run `make tools`",
+        )
+    return examination.examine(folder, facts)
