@@ -1,11 +1,12 @@
 # Everything `make` does is a command of tools/ or of one of the packages; see `make help`.
 STACK ?= local
 ARGS ?=
+export REASON ?=
 PYTHON_SH := sh tools/python.sh
 TOOLS := $(PYTHON_SH) -m tools
 
 .DEFAULT_GOAL := help
-.PHONY: help tools doctor check test rehearse bench bench-schema local local-stop preview up destroy
+.PHONY: help tools doctor check test rehearse bench bench-schema local local-stop preview up destroy freeze thaw
 .PHONY: fmt lint types lock clean
 
 help: ## show this list
@@ -48,6 +49,12 @@ up: .tools-for-stack ## create or release
 
 destroy: .tools-for-stack ## remove everything of the stack
 	@$(TOOLS) destroy --stack '$(STACK)' -- $(ARGS)
+
+freeze: .tools-for-stack ## keep the traffic where it is, whatever a run would do (REASON="...")
+	@$(TOOLS) freeze --stack '$(STACK)' --reason "$$REASON"
+
+thaw: .tools-for-stack ## lift a freeze
+	@$(TOOLS) thaw --stack '$(STACK)'
 
 fmt: .tools ## format the code
 	@$(PYTHON_SH) -m ruff check --fix-only . && $(PYTHON_SH) -m ruff format .

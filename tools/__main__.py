@@ -58,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
         pulumi.add_argument("--stack", default=LOCAL)
         pulumi.add_argument("words", nargs=argparse.REMAINDER, help="more arguments for pulumi, after --")
         pulumi.set_defaults(operation=name)
+    held = command("freeze", _freeze, "keep the weights where they are, whatever a run would do")
+    held.add_argument("--stack", default=LOCAL)
+    held.add_argument("--reason", default="", help="for the next person; required")
+    command("thaw", _thaw, "lift a freeze").add_argument("--stack", default=LOCAL)
     command("lock", _lock, "compile requirements.lock and its subsets from pyproject.toml").add_argument(
         "--upgrade", action="store_true", help="take newer versions where pyproject.toml allows them"
     )
@@ -99,6 +103,18 @@ def _run(options: argparse.Namespace) -> int:
 
 def _pulumi(options: argparse.Namespace) -> int:
     return stack.run(options.operation, options.stack, _words(options))
+
+
+def _freeze(options: argparse.Namespace) -> int:
+    from . import freeze  # here, as it needs packages of the virtual environment
+
+    return freeze.freeze(options.stack, options.reason)
+
+
+def _thaw(options: argparse.Namespace) -> int:
+    from . import freeze
+
+    return freeze.thaw(options.stack)
 
 
 def _lock(options: argparse.Namespace) -> int:
