@@ -7,7 +7,9 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import LiteralString, TypeVar
 
 import psycopg
 
@@ -23,27 +25,29 @@ LINE_LIMIT = 13_000
 STRUCTURE_LIMIT = 12_000
 _TABLES_TOLD = 100  # the biggest ones
 
-_SIZES = """
+_Found = TypeVar("_Found")
+_SIZES: LiteralString = """
 SELECT c.relname, greatest(c.reltuples, s.n_live_tup, 0)::bigint, pg_total_relation_size(c.oid)
 FROM pg_class AS c LEFT JOIN pg_stat_user_tables AS s ON s.relid = c.oid
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'm') AND c.relname <> ALL (%s)
 ORDER BY c.relpages DESC, c.relname LIMIT %s
 """
+_PAGES = _SIZES.replace("pg_total_relation_size(c.oid)", "c.relpages::bigint * current_setting('block_size')::bigint")
 
 
 def read(connection: Connection, tree: Tree) -> Facts:
     """The facts, made to fit on one line: the structure is left out (null) first, then the smallest tables."""
+    tables = _tables(connection)
     facts: Facts = {
         "server": _server(connection),
         "takenAt": datetime.now(UTC).isoformat(timespec="seconds"),
         "revisions": [entry.revision for entry in history.entries(connection)],
-        "tables": _tables(connection),
+        "tables": tables,
         "backfills": _backfills(connection, tree),
-        "structure": packed(_structure(connection)),
+        "structure": packed(_if_not_locked(connection, structure.read)),
     }
     if _size(facts) > LINE_LIMIT:
         facts["structure"] = None
-    tables = dict(_tables(connection))
     while _size(facts) > LINE_LIMIT and tables:
         tables = dict(list(tables.items())[: len(tables) // 2])
         facts["tables"] = tables
@@ -76,7 +80,11 @@ def _server(connection: Connection) -> str:
 
 
 def _tables(connection: Connection) -> dict[str, dict[str, int]]:
-    rows = connection.execute(_SIZES, (list(history.OWN_TABLES), _TABLES_TOLD))
+    found = _if_not_locked(
+        connection, lambda it: it.execute(_SIZES, (list(history.OWN_TABLES), _TABLES_TOLD)).fetchall()
+    )
+    # Their sizes on disk cannot be asked for while one is locked; the catalog's own are as of the last ANALYZE.
+    rows = found or connection.execute(_PAGES, (list(history.OWN_TABLES), _TABLES_TOLD)).fetchall()
     return {str(name): {"rows": int(count), "bytes": int(size)} for name, count, size in rows}
 
 
@@ -94,9 +102,11 @@ def _backfills(connection: Connection, tree: Tree) -> dict[str, dict[str, object
     return {name: {"left": 0 if done else left, "finished": done} for name, (left, done) in found.items()}
 
 
-def _structure(connection: Connection) -> Structure | None:
+def _if_not_locked(connection: Connection, look: Callable[[Connection], _Found]) -> _Found | None:
     """None where a table is locked for somebody alone: the facts are worth no waiting."""
     try:
-        return structure.read(connection)
+        with connection.transaction():
+            connection.execute("SET LOCAL lock_timeout = '200ms'")
+            return look(connection)
     except psycopg.errors.LockNotAvailable:
         return None
