@@ -31,7 +31,8 @@ def main(arguments: Sequence[str]) -> int:
         found = settings.load(os.environ)
         from migrations.commands import COMMANDS
 
-        result = COMMANDS[chosen.command](replace(found, through=chosen.through), say)
+        command = f"{chosen.command} --plan" if chosen.plan else chosen.command
+        result = COMMANDS[command](replace(found, through=chosen.through), say)
     except MigrationError as error:
         if chosen.json:
             print(json.dumps({"error": error.as_json()}), flush=True)
@@ -47,7 +48,11 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("command", choices=("roles", "check", "expand", "backfill", "contract", "history", "adopt"))
     parser.add_argument("--json", action="store_true", help="progress to stderr, one JSON object to stdout")
     parser.add_argument("--through", default="", metavar="REVISION", help="adopt: the last expand whose work is there")
-    return parser.parse_args(arguments)
+    parser.add_argument("--plan", action="store_true", help="contract: what it would remove; changes nothing")
+    chosen = parser.parse_args(arguments)
+    if chosen.plan and chosen.command != "contract":
+        parser.error(f"--plan: {chosen.command} has none, expected it with contract")
+    return chosen
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from migrations import adopt as adoption
 from migrations import (
     backfill_settings,
+    contract_plan,
     drift,
     gate,
     history,
@@ -133,6 +134,7 @@ COMMANDS: Mapping[str, Callable[[Settings, Say], Result]] = {
     "expand": expand,
     "backfill": backfill,
     "contract": contract,
+    "contract --plan": contract_plan.plan,
     "adopt": adopt,
     "history": show_history,
 }

@@ -18,8 +18,8 @@ LONG = "1.0.0-" + "x" * 60  # more than fits into application_name
 def expanded(schema_trees, owner_environment):
     """v1 and v2 were released, v3 ran its expand: all that is left to do is its contract."""
     result_of(migrate(schema_trees["v1"], owner_environment, "roles", "v1"))
-    for version in ("v1", "v2", "v3"):
-        result_of(migrate(schema_trees[version], owner_environment, "expand", version))
+    for version, command in (("v1", "expand"), ("v2", "expand"), ("v2", "backfill"), ("v3", "expand")):
+        result_of(migrate(schema_trees[version], owner_environment, command, version))
     return schema_trees["v3"]
 
 
@@ -80,7 +80,7 @@ def test_while_an_old_process_is_alive_the_contract_is_refused_and_names_it(
 def test_twin_without_the_look_the_old_process_is_left_without_its_column(
     expanded, schema_trees, owner_environment, app_environment, schema_server, schema
 ):
-    source = expanded / "migrations/commands.py"
+    source = expanded / "migrations/phases.py"
     kept = source.read_text()
     assert kept.count(CHECK) == 1
     source.write_text(kept.replace(CHECK, "        pass\n"))
@@ -152,8 +152,8 @@ def test_an_owner_without_rights_over_others_sees_whose_sessions_they_are(
         connection.execute(f"GRANT CONNECT ON DATABASE {schema} TO {owner}_reader")
     environment = {**owner_environment, "DB_USER": owner, "DB_PASSWORD": "owner"}
     result_of(migrate(schema_trees["v1"], environment, "roles", "v1"))
-    for version in ("v1", "v2", "v3"):
-        result_of(migrate(schema_trees[version], environment, "expand", version))
+    for version, command in (("v1", "expand"), ("v2", "expand"), ("v2", "backfill"), ("v3", "expand")):
+        result_of(migrate(schema_trees[version], environment, command, version))
     stray = session("app blue v1", f"{owner}_reader", "reader")
     hidden = f"process {stray.info.backend_pid} (app blue v1, role {owner}_reader, address and time are hidden"
     refused(contract(schema_trees["v3"], environment), hidden)
