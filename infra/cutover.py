@@ -1,9 +1,9 @@
 """From one color to the other, in an order that the engine keeps: target color steady, smoke test, shift, previous
-color, contract."""
+color, backfills, contract."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,6 +42,8 @@ class CutoverArgs:
     gate: resources.TaskRun
     database_identity: pulumi.Input[str]
     quiet: Quiet
+    backfill_timeout: int
+    backfill_environment: Mapping[str, pulumi.Input[str]]
     steps: tuple[int, ...]
     bake: int
     alarms: tuple[str, ...]
@@ -49,15 +51,16 @@ class CutoverArgs:
 
 
 class Cutover(pulumi.ComponentResource):
-    """`bluegreen:infra:Cutover`: target color steady, smoke test, shift, previous color, and perhaps contract.
+    """`bluegreen:infra:Cutover`: target color steady, smoke test, shift, previous color, backfills, perhaps contract.
 
-    Outputs: weights. The steps are attributes: start, smoke, shift, previous, contract (None unless retired).
+    Outputs: weights. The steps are attributes: start, smoke, shift, previous, backfill, contract (None unless retired).
     """
 
     start: resources.ServiceCapacity
     smoke: resources.TaskRun
     shift: resources.TrafficShift
     previous: resources.ServiceCapacity
+    backfill: resources.TaskRun
     contract: resources.TaskRun | None
 
     def __init__(self, name: str, args: CutoverArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -69,6 +72,7 @@ class Cutover(pulumi.ComponentResource):
         self.smoke = self._smoke()
         self.shift = self._shift()
         self.previous = self._capacity("previous", release.previous_color, release.previous_count, [self.shift])
+        self.backfill = self._backfill()
         self.contract = self._contract() if args.previous == RETIRED else None
         self.register_outputs({"weights": self.shift.weights})
 
@@ -144,6 +148,27 @@ class Cutover(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, depends_on=[args.schema, self.start, self.smoke]),
         )
 
+    def _backfill(self) -> resources.TaskRun:
+        """After the shift, so that it takes no time of the gate: until it is done, versions read both shapes."""
+        args, release = self._args, self._args.release
+        return resources.TaskRun(
+            f"{self._name}-backfill",
+            migration(
+                args.place,
+                release.target_color,
+                args.migrate_task_definitions,
+                "backfill",
+                pulumi.Output.concat(release.version, "/backfill/", args.database_identity),
+                release.actor,
+                timeout=args.backfill_timeout,
+                environment=args.backfill_environment,
+                skip=release.rollback,
+                # Nothing is pending where an image has no backfills, or is too old to know of them.
+                pending=args.gate.told("pendingBackfills", []),
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.previous]),
+        )
+
     def _contract(self) -> resources.TaskRun:
         args, release = self._args, self._args.release
         held_back = evidence(
@@ -168,6 +193,7 @@ class Cutover(pulumi.ComponentResource):
                 timeout=args.place.timeout + args.quiet.wait(args.place.timeout),
                 evidence=held_back,
             ),
-            # Takes away what the previous version needs: not before its last task has stopped.
-            pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.previous]),
+            # Takes away what the previous version needs: not before its last task has stopped, nor before every row
+            # is in the new shape.
+            pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.previous, self.backfill]),
         )

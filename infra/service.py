@@ -49,6 +49,7 @@ class Service:
                 "version": release.previous_version,
                 "tasks": cutover.previous.running_count,
             },
+            "backfills": cutover.backfill.told("backfills", {}),
             "seconds": {
                 "roles": self.schema.roles.seconds,
                 "schema": self.schema.expand.seconds,
@@ -56,6 +57,7 @@ class Service:
                 "smoke": cutover.smoke.seconds,
                 "shift": cutover.shift.seconds,
                 "previous": cutover.previous.seconds,
+                "backfill": cutover.backfill.seconds,
                 **({"contract": contract.seconds} if contract else {}),
             },
         }
@@ -94,6 +96,8 @@ def service(
         gate=schema.expand,
         database_identity=platform.database.identity,
         quiet=settings.release.quiet,
+        backfill_timeout=settings.release.backfill_timeout,
+        backfill_environment={**settings.release.backfill, "MIGRATION_SERVICE": prefix},
         steps=settings.release.steps,
         bake=settings.release.bake,
         alarms=settings.release.alarms,
@@ -107,7 +111,7 @@ def service(
 def _report(
     settings: Settings, tree_version: str, platform: Platform, plan: ReleasePlan, schema: SchemaGate, cutover: Cutover
 ) -> ReleaseReportingArgs:
-    migrations = [schema.expand, *([cutover.contract] if cutover.contract else [])]
+    migrations = [schema.expand, cutover.backfill, *([cutover.contract] if cutover.contract else [])]
     return ReleaseReportingArgs(
         settings=settings,
         release=plan.release,

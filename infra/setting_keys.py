@@ -15,6 +15,8 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
+from migrations.backfill_settings import RANGES
+
 Value = str | int | bool | list[str] | list[int]
 Check = Callable[[Value], str | None]
 """Answers what was expected when the value is not acceptable, else None."""
@@ -156,6 +158,21 @@ def alarm_names(value: Value) -> str | None:
     return "distinct names of CloudWatch alarms, each of 1 to 255 characters"
 
 
+def backfill_settings(value: Value) -> str | None:
+    """Accept settings of the backfill's task (`migrations.backfill_settings`), each once and within its range."""
+    pairs = [str(each).partition("=") for each in value] if isinstance(value, list) else [("", "", "")]
+    names = [name for name, _, _ in pairs]
+    fits = all(
+        name.lower() in RANGES and name == name.upper() and number.isascii() and number.isdigit()
+        and RANGES[name.lower()][0] <= int(number) <= RANGES[name.lower()][1]
+        for name, _, number in pairs
+    )  # fmt: skip
+    if fits and len(set(names)) == len(names):
+        return None
+    known = ", ".join(f"{name.upper()} ({low} to {high})" for name, (low, high) in RANGES.items())
+    return f'distinct settings such as "SHARE_PERCENT=25", out of {known}'
+
+
 _PORT: Final = between(1, 65535, "a TCP port")
 _HOST: Final = r"(?=.{1,253}$)[a-z0-9-]+(\.[a-z0-9-]+)+"
 _CERTIFICATE: Final = r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+"
@@ -186,6 +203,8 @@ KEYS: Final[tuple[Key, ...]] = (
     _key("steps", Kind.INTEGERS, [10, 50, 100], shift_steps),
     _key("bakeSeconds", Kind.INTEGER, 60, between(0, 86400, "seconds")),
     _key("timeoutSeconds", Kind.INTEGER, 900, between(10, 21600, "seconds")),
+    _key("backfillTimeoutSeconds", Kind.INTEGER, 14_400, between(10, 86_400, "seconds")),
+    _key("backfillSettings", Kind.STRINGS, [], backfill_settings),
     _key("contractQuietSeconds", Kind.INTEGER, 300, between(0, 86400, "seconds")),
     _key("metricPeriodSeconds", Kind.INTEGER, 60, one_of(5, 60)),
     _key("metricDelaySeconds", Kind.INTEGER, 180, between(0, 3600, "seconds")),

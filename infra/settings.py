@@ -80,6 +80,8 @@ class ReleaseSettings:
     steps: tuple[int, ...]
     bake: int
     timeout: int
+    backfill_timeout: int
+    backfill: Mapping[str, str]  # variables of its task
     quiet: Quiet
     alarms: tuple[str, ...]
     on_failure: str
@@ -270,6 +272,8 @@ def _release(v: Mapping[str, Any]) -> ReleaseSettings:
         steps=tuple(v["steps"]),
         bake=v["bakeSeconds"],
         timeout=v["timeoutSeconds"],
+        backfill_timeout=v["backfillTimeoutSeconds"],
+        backfill=dict(f"MIGRATION_BACKFILL_{each}".split("=", 1) for each in v["backfillSettings"]),
         quiet=Quiet(seconds=v["contractQuietSeconds"], period=v["metricPeriodSeconds"], delay=v["metricDelaySeconds"]),
         alarms=tuple(v["alarms"]),
         on_failure=v["onFailure"],

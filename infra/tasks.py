@@ -39,6 +39,9 @@ def migration(
     *,
     timeout: int | None = None,
     evidence: Mapping[str, Any] | None = None,
+    environment: Mapping[str, pulumi.Input[str]] | None = None,
+    skip: pulumi.Input[bool] | None = None,
+    pending: pulumi.Input[Sequence[str]] | None = None,
 ) -> resources.TaskRunArgs:
     """One run of the migrations command, in that color's image. `actor`: who the history says applied it."""
     return resources.TaskRunArgs(
@@ -48,11 +51,13 @@ def migration(
         color=color,
         container=containers.MIGRATE,
         command=[*MIGRATIONS, command],
-        environment={} if actor is None else {"MIGRATION_ACTOR": actor},
+        environment={**({} if actor is None else {"MIGRATION_ACTOR": actor}), **(environment or {})},
         subnets=list(place.subnet_ids),
         security_groups=[place.security_group_id],
         assign_public_ip=place.public,
         trigger=trigger,
         timeout_seconds=place.timeout if timeout is None else timeout,
         evidence=evidence,
+        skip=skip,
+        pending=pending,
     )

@@ -30,7 +30,7 @@ class BackfillSettings:
     service: str = ""  # MIGRATION_SERVICE: dimension of the metrics
 
 
-_RANGES: Mapping[str, tuple[int, int]] = {
+RANGES: Mapping[str, tuple[int, int]] = {
     "batch_milliseconds": (1, 5_000),
     "batch_rows_least": (1, 100_000),
     "batch_rows_most": (1, 100_000),
@@ -52,7 +52,7 @@ def load(environment: Mapping[str, str]) -> BackfillSettings:
     try:
         found = {
             name: service.number(environment, f"MIGRATION_BACKFILL_{name.upper()}", getattr(usual, name), low, high)
-            for name, (low, high) in _RANGES.items()
+            for name, (low, high) in RANGES.items()
         }
     except service.SettingsError as error:
         raise SettingError(f"migrations: {error}") from error

@@ -59,15 +59,15 @@ class Checks:
             kind = "a whole number" if whole else "a number"
             self.refuse(name, f"is {value!r}; expected {kind} from {low:g} to {high:g}")
 
-    def flag(self, name: str) -> None:
+    def flag(self, name: str, *, required: bool = True) -> None:
         """A boolean."""
-        value = self._given(name)
+        value = self._given(name, required=required)
         if value is not None and not isinstance(value, bool):
             self.refuse(name, f"is {value!r}; expected true or false")
 
-    def texts(self, name: str, *, least: int = 0) -> None:
+    def texts(self, name: str, *, least: int = 0, required: bool = True) -> None:
         """A list of non-empty strings."""
-        value = self._given(name)
+        value = self._given(name, required=required)
         if value is None:
             return
         if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):

@@ -11,6 +11,7 @@ from provider.aws import Aws, AwsError
 
 LAST_LINES = 15
 LONGEST_LINE = 500  # characters shown of one line
+METRICS = '{"_aws":'  # CloudWatch's embedded metric format: for CloudWatch, and for nobody's eyes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,8 @@ class LogReader:
                 )
             except AwsError:
                 break  # what a task says is worth showing, and never a reason to fail the run
-            fresh += [str(one["message"]).rstrip() for one in answer["events"]]
+            lines = (str(one["message"]).rstrip() for one in answer["events"])
+            fresh += [line for line in lines if not line.startswith(METRICS)]
             same = answer.get("nextForwardToken") == self._token
             self._token = answer.get("nextForwardToken") or self._token
             if same or not answer["events"]:

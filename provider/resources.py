@@ -143,7 +143,8 @@ class TaskRunArgs:
     """Inputs of `TaskRun`. It runs again when `trigger`, `command`, `environment` or the color changes.
 
     `name` says what the task does, in messages and in ECS's `startedBy`. `evidence` says which color must be gone
-    before it is started, and where to look (`provider.evidence`).
+    before it is started, and where to look (`provider.evidence`). With `skip` nothing runs, whatever has changed, and
+    what is on record stays; so it is where `pending`, the names of what it is to do, is given and empty.
     """
 
     name: pulumi.Input[str]
@@ -159,6 +160,8 @@ class TaskRunArgs:
     assign_public_ip: pulumi.Input[bool] = False
     timeout_seconds: pulumi.Input[float] = defaults.TIMEOUT_SECONDS
     evidence: pulumi.Input[Mapping[str, Any]] | None = None
+    skip: pulumi.Input[bool] | None = None
+    pending: pulumi.Input[Sequence[str]] | None = None
 
 
 class TaskRun(_Resource):
@@ -179,9 +182,9 @@ class TaskRun(_Resource):
     def __init__(self, name: str, args: TaskRunArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args, opts)
 
-    def told(self, name: str) -> pulumi.Output[Any]:
-        """One entry of `result`; None where the task did not say it, as that of an older image may not."""
-        return self.result.apply(lambda result: result.get(name))
+    def told(self, name: str, otherwise: Any = None) -> pulumi.Output[Any]:
+        """One entry of `result`; `otherwise` where the task did not say it, as that of an older image may not."""
+        return self.result.apply(lambda result: result.get(name, otherwise))
 
 
 @dataclass(frozen=True, kw_only=True)

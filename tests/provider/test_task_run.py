@@ -51,6 +51,13 @@ def test_it_says_its_phases_and_the_tasks_own_lines(plugin, defined):
         assert any(text in line for line in lines), text
 
 
+def test_lines_for_cloudwatch_are_not_shown(plugin, defined):
+    run(plugin, defined, TaskScript.ends(0, "half done", '{"_aws": {"Timestamp": 1}, "BackfillRows": 7}', RESULT))
+    lines = plugin.lines.lasting()
+    assert any("expand: half done" in line for line in lines)
+    assert not any("BackfillRows" in line for line in lines)
+
+
 def test_the_command_and_environment_reach_the_named_container(plugin, defined, fake):
     run(plugin, defined, TaskScript.ends(0), environment={"B": "2", "A": "1"})
     override = fake.calls[-1][1]["overrides"]["containerOverrides"][0]

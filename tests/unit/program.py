@@ -111,7 +111,12 @@ OUTPUTS: dict[str, Callable[[str, Any], dict[str, Any]]] = {
         "seconds": 1.5,
         "logGroup": "/bluegreen-test/migrate",
         "logStream": "green/migrate/1",
-        "result": {"revision": "e2", "pendingContracts": ["c1"]},
+        "result": {
+            "revision": "e2",
+            "pendingContracts": ["c1"],
+            "pendingBackfills": ["b1"],
+            **({"backfills": {"b1": {"rows": 3, "seconds": 0.5, "rowsPerSecond": 6}}} if "backfill" in name else {}),
+        },
         "startedAt": "2026-01-01T00:00:00Z",
     },
     "bluegreen:index:ServiceCapacity": lambda _name, inputs: {

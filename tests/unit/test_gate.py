@@ -92,17 +92,25 @@ def contract_waits_for_the_retirement(recording: Recording) -> None:
     assert "cutover-previous" in recording.needs(RUN, "cutover-contract")
 
 
+def backfill_waits_for_the_shift(recording: Recording) -> None:
+    assert "cutover-previous" in recording.needs(RUN, "cutover-backfill")
+
+
+def contract_waits_for_the_backfill(recording: Recording) -> None:
+    assert "cutover-backfill" in recording.needs(RUN, "cutover-contract")
+
+
 def expand_waits_for_the_roles(recording: Recording) -> None:
     assert "schema-roles" in recording.needs(RUN, "schema-expand")
 
 
 def runs_wait_for_the_way_to_the_database(recording: Recording) -> None:
-    for name in ("schema-roles", "schema-expand", "cutover-smoke", "cutover-contract"):
+    for name in ("schema-roles", "schema-expand", "cutover-smoke", "cutover-backfill", "cutover-contract"):
         assert {"firewall-to-database", "firewall-from-tasks", "network-private"} <= recording.needs(RUN, name), name
 
 
 def runs_wait_for_their_rights(recording: Recording) -> None:
-    for name in ("schema-roles", "schema-expand", "cutover-smoke", "cutover-contract"):
+    for name in ("schema-roles", "schema-expand", "cutover-smoke", "cutover-backfill", "cutover-contract"):
         assert {"roles-app-execution", "roles-migrate-execution"} <= recording.needs(RUN, name), name
 
 
@@ -116,6 +124,8 @@ EDGES = [
     (start_waits_for_the_service, resources.ServiceCapacity, "cutover-start", "green-service"),
     (previous_waits_for_the_shift, resources.ServiceCapacity, "cutover-previous", "cutover-shift"),
     (contract_waits_for_the_retirement, resources.TaskRun, "cutover-contract", "cutover-previous"),
+    (backfill_waits_for_the_shift, resources.TaskRun, "cutover-backfill", "cutover-previous"),
+    (contract_waits_for_the_backfill, resources.TaskRun, "cutover-contract", "cutover-backfill"),
     (expand_waits_for_the_roles, resources.TaskRun, "schema-expand", "schema-roles"),
     (runs_wait_for_the_way_to_the_database, resources.TaskRun, "schema-expand", "firewall"),
     (runs_wait_for_their_rights, resources.TaskRun, "schema-expand", "roles"),
@@ -167,14 +177,28 @@ def test_the_contract_runs_only_when_the_previous_version_is_retired() -> None:
         "schema-roles",
         "schema-expand",
         "cutover-smoke",
+        "cutover-backfill",
     }
 
 
 def test_expand_and_contract_run_again_for_another_database(recording: Recording) -> None:
     identity = recording.one(RUN, "schema-roles").inputs["trigger"]
     assert identity
-    for name in ("schema-expand", "cutover-contract"):
+    for name in ("schema-expand", "cutover-backfill", "cutover-contract"):
         assert recording.one(RUN, name).inputs["trigger"].endswith(f"/{identity}"), name
+
+
+def test_the_backfill_has_its_own_limit_and_is_told_what_is_pending() -> None:
+    recording = run_program(backfillTimeoutSeconds="7200", backfillSettings='["SHARE_PERCENT=25"]')
+    backfill, gate = (recording.one(RUN, name).inputs for name in ("cutover-backfill", "schema-expand"))
+    assert (backfill["timeoutSeconds"], gate["timeoutSeconds"]) == (7200, 900)
+    assert (backfill["skip"], backfill["pending"]) == (False, ["b1"])
+    assert backfill["environment"] == {
+        "MIGRATION_ACTOR": "somebody",
+        "MIGRATION_BACKFILL_SHARE_PERCENT": "25",
+        "MIGRATION_SERVICE": "bluegreen-test",
+    }
+    assert "pending" not in gate
 
 
 def test_the_shift_knows_the_settled_color_and_capacities_their_least(recording: Recording) -> None:

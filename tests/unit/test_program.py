@@ -147,7 +147,16 @@ def test_the_stack_output_release_says_what_is_in_service(recording: Recording) 
         "weights": {"blue": 0, "green": 100},
         "actor": "somebody",
         "previous": {"color": "blue", "version": "v1", "tasks": 2},
-        "seconds": {"roles": 1.5, "schema": 1.5, "start": 3.0, "smoke": 1.5, "shift": 4.0, "previous": 3.0},
+        "backfills": {"b1": {"rows": 3, "seconds": 0.5, "rowsPerSecond": 6}},
+        "seconds": {
+            "roles": 1.5,
+            "schema": 1.5,
+            "start": 3.0,
+            "smoke": 1.5,
+            "shift": 4.0,
+            "previous": 3.0,
+            "backfill": 1.5,
+        },
     }
 
 

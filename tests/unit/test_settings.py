@@ -115,6 +115,9 @@ REFUSED = [
     ({"timeoutSeconds": 120}, "bluegreen:timeoutSeconds: found 120; expected more than the 120 s"),
     ({"alarms": ["a", "a"]}, "bluegreen:alarms"),
     ({"alarms": [""]}, "1 to 255 characters"),
+    ({"backfillSettings": ["SHARE=1"]}, "bluegreen:backfillSettings"),
+    ({"backfillSettings": ["SHARE_PERCENT=101"]}, "SHARE_PERCENT (1 to 100)"),
+    ({"backfillSettings": ["PASSES=1", "PASSES=2"]}, "distinct settings such as"),
 ]
 
 
