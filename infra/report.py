@@ -63,7 +63,6 @@ def _report(args: ReleaseReportingArgs) -> report_resource.ReleaseReportArgs:
         cpu=settings.service.cpu,
         memory=settings.service.memory,
         architecture=settings.service.architecture,
-        database_version=settings.database.version,
         results=[task.result for task in args.migrations],
         steps=list(settings.release.steps),
         bake_seconds=settings.release.bake,

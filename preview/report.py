@@ -18,7 +18,6 @@ from migrations.revision_file import Phase
 from migrations.tree import read_tree
 from preview import release
 from preview.release import Asked, Part
-from preview.schema import SchemaExamination
 
 FORMAT: Final = 1
 EMPTY: Final = "empty"  # nothing on record, and nothing there
@@ -28,7 +27,8 @@ FILL_LOW, FILL_HIGH = 2_000, 20_000
 FILL_BASIS: Final = f"{FILL_LOW:,} to {FILL_HIGH:,} rows a second, as the load lets it"
 LONGEST_REASON: Final = 400  # characters of an error that nobody has foreseen
 
-Examine = Callable[[Path, Mapping[str, Any] | None], SchemaExamination]
+# Answers as `SchemaExamination.as_json`.
+Examine = Callable[[Path, Mapping[str, Any] | None], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,8 @@ def build(asked: Asked, schema: Schema, examine: Examine, now: datetime | None =
         except MigrationError as error:
             refused.append(str(error))
             notes.append("the revisions can't be read")
+        except ModuleNotFoundError as error:
+            notes.append(f"the SQL was not looked at: {error.name} is not installed here; `make tools` installs it")
         except Exception as error:  # whatever is wrong with the tools of the preview, the release can still be seen
             notes.append(f"the SQL could not be looked at ({_unforeseen(error)})")
     part = _schema(asked, schema, examined, notes, now)
@@ -95,8 +97,7 @@ def unservable(asked: Asked, facts: Mapping[str, Any] | None) -> list[str]:
     ]
 
 
-def _schema(asked: Asked, schema: Schema, examined: SchemaExamination | None, notes: list[str], now: datetime) -> Part:
-    found = examined.as_json() if examined is not None else None
+def _schema(asked: Asked, schema: Schema, found: Mapping[str, Any] | None, notes: list[str], now: datetime) -> Part:
     revisions = [one for one in found["revisions"] if one["phase"] in schema.phases] if found else []
     phases = [_phase(asked, phase, revisions) for phase in PHASES]
     return {

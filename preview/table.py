@@ -10,6 +10,7 @@ WIDTH: Final = 96  # the CLI indents what a resource says by four columns
 GAP: Final = "  "
 LEAST: Final = 12  # columns that the flexible column keeps
 CUT: Final = "…"
+SHORT: Final = 0.1  # seconds; below it nobody cares
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], flexible: int, indent: str = GAP) -> list[str]:
@@ -43,8 +44,8 @@ def seconds(value: float | None) -> str:
     """A time as a person reads it: `<0.1 s`, `2.5 s`, `4 min`, `1 h 10 min`."""
     if value is None:
         return "not known"
-    if value < 0.1:
-        return "<0.1 s"
+    if value < SHORT:
+        return f"<{SHORT:g} s"
     if value < 10:
         return f"{round(value, 1):g} s"
     if value < 120:

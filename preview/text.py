@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from preview.table import count, seconds, table, tasks, wrap
+from preview.table import SHORT, count, seconds, table, tasks, wrap
 
 SQL_LINES: Final = 40  # of one revision; the JSON has all
 GAP: Final = "  "
@@ -129,11 +129,13 @@ def does(statement: Part, name: str) -> str:
 
 
 def estimate(found: Part | None) -> str:
-    """`0.2 s to 0.6 s`."""
+    """`0.2 s to 0.6 s`, `up to 0.1 s`."""
     if found is None:
         return "not known"
     low, high = seconds(found["low"]), seconds(found["high"])
-    return low if low == high else f"{low} to {high}"
+    if low == high:
+        return low
+    return f"{low} to {high}" if found["low"] >= SHORT else f"up to {high}"
 
 
 def fills(phase: Part) -> list[list[str]]:

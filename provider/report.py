@@ -43,7 +43,6 @@ BESIDE: Final = (
     "context",
     "treeVersion",
     "region",
-    "databaseVersion",
     "listenerRuleArn",
     "targetGroupArns",
     "results",
@@ -65,7 +64,7 @@ class ReleaseReport(Handler):
         for name in ("weights", "liveWeights"):
             checks.weights(name)
         checks.colors("targetGroupArns")
-        for name in ("cpu", "memory", "databaseVersion"):
+        for name in ("cpu", "memory"):
             checks.number(name, 1, float("inf"))
         checks.number("bakeSeconds", 0, whole=False)
         checks.inputs |= facts.told(checks.inputs.pop("results"))
@@ -89,8 +88,10 @@ class ReleaseReport(Handler):
         from preview import files, text
         from provider.reporting import made
 
-        report = made(self.aws, request.inputs, request.state)
-        self.context.work(request).say(text.render(report))
+        work = self.context.work(request)
+        report = made(self.aws, work, request.inputs, request.state)
+        work.check()
+        work.say(text.render(report))
         if os.environ.get(FILE):
             files.write(report, os.environ[FILE])
         if report["refused"]:

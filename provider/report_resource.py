@@ -42,7 +42,6 @@ class ReleaseReportArgs:
     cpu: pulumi.Input[int]
     memory: pulumi.Input[int]
     architecture: pulumi.Input[str]
-    database_version: pulumi.Input[int]
     results: pulumi.Input[Sequence[pulumi.Input[Mapping[str, Any]]]]
     steps: pulumi.Input[Sequence[pulumi.Input[int]]] = defaults.STEPS
     bake_seconds: pulumi.Input[float] = defaults.BAKE_SECONDS

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Final
 
 from preview import report
 from preview.cost import Task
 from preview.release import NOTHING, RETIRED, Asked, Part
-from preview.schema import SchemaExamination
 from provider import facts
 from provider.aws import Aws
+from provider.examining import examiner
 from provider.freeze import read_freeze
 from provider.live import read_weights
 from provider.plan import COLORS, FULL, same_shares
 from provider.rpc.values import unknown
 from provider.steps import steps_to
+from provider.work import Work
 
 FORWARD: Final = "expand"
 
 
-def made(aws: Aws, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> Part:
+def made(aws: Aws, work: Work, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> Part:
     """The report, with what is live looked at now."""
     known = facts.known(state)
     carried = facts.contracts(inputs)
     if carried is not None:
         known = {**known, inputs["version"]: carried}
     asked = _asked(aws, inputs, known)
-    return report.build(asked, _schema(inputs, facts.latest(inputs, state)), _examine(inputs))
+    return report.build(asked, _schema(inputs, facts.latest(inputs, state)), examiner(work))
 
 
 def _asked(aws: Aws, inputs: Mapping[str, Any], known: Mapping[str, list[str]]) -> Asked:
@@ -83,11 +82,3 @@ def _schema(inputs: Mapping[str, Any], found: facts.Facts | None) -> report.Sche
     if tree is None and phases:
         notes.append(f"this checkout holds {inputs['treeVersion']}: only the image of {version} holds its SQL")
     return report.Schema(tree=tree if phases else None, notes=notes, phases=phases, facts=found)
-
-
-def _examine(inputs: Mapping[str, Any]) -> report.Examine:
-    def examine(tree: Path, found: facts.Facts | None) -> SchemaExamination:
-        look: Callable[..., SchemaExamination] = importlib.import_module("preview.examine").examine
-        return look(tree, found, database_version=inputs["databaseVersion"])
-
-    return examine

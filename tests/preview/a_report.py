@@ -98,7 +98,7 @@ def asked(**more):
 def built(plan=None, *revisions, facts=FACTS, tree=TREE, notes=(), phases=report.PHASES, **more):
     """The report of this plan, with an examination that found these revisions."""
     schema = report.Schema(tree=tree, notes=notes, facts=facts, phases=phases)
-    return report.build(plan or asked(), schema, lambda _tree, _facts: examined(*revisions, **more), NOW)
+    return report.build(plan or asked(), schema, lambda _tree, _facts: examined(*revisions, **more).as_json(), NOW)
 
 
 def failing(error, plan=None, facts=FACTS):

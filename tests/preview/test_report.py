@@ -60,11 +60,16 @@ def test_a_tree_that_can_not_be_read_refuses_it_and_the_rest_is_told():
 
 
 def test_what_the_preview_itself_lacks_refuses_nothing():
-    report = failing(ModuleNotFoundError("No module named 'alembic'"))
-    assert report["refused"] == []
-    assert report["schema"]["notes"] == [
-        "the SQL could not be looked at (ModuleNotFoundError: No module named 'alembic')"
+    absent = failing(ModuleNotFoundError("No module named 'alembic'", name="alembic"))
+    assert absent["refused"] == []
+    assert absent["schema"]["notes"] == [
+        "the SQL was not looked at: alembic is not installed here; `make tools` installs it"
     ]
+    broken = failing(OSError("no space left"))
+    assert (broken["refused"], broken["schema"]["notes"]) == (
+        [],
+        ["the SQL could not be looked at (OSError: no space left)"],
+    )
 
 
 def test_what_could_not_be_measured_refuses_nothing_and_says_why():

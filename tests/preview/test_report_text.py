@@ -96,7 +96,7 @@ def test_a_good_release_says_nothing_of_a_refusal():
         (lambda: built(None, revision("e0002", "expand", reason="it asks the database")), "SQL not known: it asks"),
         (lambda: built(None, revision("e0002", "expand", WIDE)), "not measured"),
         (lambda: built(asked(action="rollback", steps=[{"blue": 100, "green": 0}])), "at once"),
-        (lambda: failing(ModuleNotFoundError("alembic")), "the SQL could not be looked at"),
+        (lambda: failing(OSError("no space left")), "the SQL could not be looked at"),
     ],
 )
 def test_what_is_special_is_said_in_both_texts(report, words):

@@ -49,7 +49,6 @@ def asked(stack):
             "memory": 512,
             "architecture": "X86_64",
             "region": "eu-west-1",
-            "databaseVersion": 17,
             "context": ".",
             "listenerRuleArn": stack.rule,
             "targetGroupArns": stack.groups,

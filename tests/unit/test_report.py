@@ -33,7 +33,7 @@ def test_it_is_told_the_plan_and_the_settings(recording: Recording) -> None:
     assert told["version"] == release["version"] == told["treeVersion"]
     assert (told["previousVersion"], told["targetColor"], told["action"]) == ("v1", "green", "release")
     assert (told["weights"], told["liveWeights"]) == ({"blue": 0, "green": 100}, {"blue": 100, "green": 0})
-    assert (told["region"], told["cpu"], told["memory"], told["databaseVersion"]) == (REGION, 256, 512, 17)
+    assert (told["region"], told["cpu"], told["memory"], told["architecture"]) == (REGION, 256, 512, "X86_64")
     assert (told["steps"], told["bakeSeconds"], told["previous"]) == ([10, 50, 100], 60, "warm")
     assert told["listenerRuleArn"] == recording.one("bluegreen:index:TrafficShift").inputs["listenerRuleArn"]
 
