@@ -13,6 +13,7 @@ MODULES = {
     "secretsmanager": "local.moto_ext.secretsmanager",
     "cloudwatch": "local.moto_ext.cloudwatch",
     "applicationautoscaling": "local.moto_ext.autoscaling",
+    "logs": "local.moto_ext.logs",
 }
 _patched: set[str] = set()
 
