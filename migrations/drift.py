@@ -71,9 +71,11 @@ def look(connection: Connection, wait: float = 0, say: Say | None = None) -> Loo
 
 def require_none(found: Look, refuse: Refuse, command: str) -> None:
     """Raise DriftError for what must not pass."""
-    if refused := found.refused(refuse):
+    refused = found.refused(refuse)
+    if refused:
+        told = listed([*refused, *(each for each in found.differences if each not in refused)])
         raise DriftError(
-            f"{command}: the structure is not the one that {found.revision} left: {listed(refused)}; expected no "
+            f"{command}: the structure is not the one that {found.revision} left: {told}; expected no "
             "change by other hands. Undo it, or take the structure as it is with one run under "
             "MIGRATION_REFUSE_DRIFT=never (bluegreen:refuseDrift); nothing was changed"
         )

@@ -47,7 +47,7 @@ def compare(expected: Structure, found: Structure) -> Iterator[Difference]:
         if old.get(key) == new.get(key) or _part_of_whole(key, old, new):
             continue
         change: Change = "missing" if key not in new else "added" if key not in old else "changed"
-        definition = new.get(key) or old[key]
+        definition = new[key] if key in new else old[key]
         yield Difference(
             kind=key[0],
             name=key[1],
