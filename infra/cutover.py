@@ -9,7 +9,7 @@ from typing import Final
 
 import pulumi
 
-from infra import containers
+from infra import advice, containers
 from infra.evidence import Quiet, evidence
 from infra.load_balancer import TEST_HEADER
 from infra.naming import COLORS
@@ -120,6 +120,7 @@ class Cutover(pulumi.ComponentResource):
                 assign_public_ip=place.public,
                 trigger=pulumi.Output.concat(release.version, "/", release.target_color),
                 timeout_seconds=place.timeout,
+                advice=advice.SMOKE,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[*place.ready, self.start]),
         )
@@ -165,6 +166,7 @@ class Cutover(pulumi.ComponentResource):
                 skip=release.rollback,
                 # Nothing is pending where an image has no backfills, or is too old to know of them.
                 pending=args.gate.told("pendingBackfills", []),
+                advice=advice.BACKFILL,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.previous]),
         )
@@ -192,6 +194,7 @@ class Cutover(pulumi.ComponentResource):
                 release.actor,
                 timeout=args.place.timeout + args.quiet.wait(args.place.timeout),
                 evidence=held_back,
+                advice=advice.CONTRACT,
             ),
             # Takes away what the previous version needs: not before its last task has stopped, nor before every row
             # is in the new shape.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from infra import advice
 from infra.tasks import Place, migration
 from provider import resources
 
@@ -37,7 +38,7 @@ class SchemaGate(pulumi.ComponentResource):
         self.roles = resources.TaskRun(
             f"{name}-roles",
             # In blue's image whatever the target is: roles don't change with a release, and must not cost it time.
-            migration(args.place, "blue", args.migrate_task_definitions, "roles", identity),
+            migration(args.place, "blue", args.migrate_task_definitions, "roles", identity, advice=advice.ROLES),
             pulumi.ResourceOptions(parent=self, depends_on=list(args.place.ready)),
         )
         self.expand = resources.TaskRun(
@@ -49,6 +50,7 @@ class SchemaGate(pulumi.ComponentResource):
                 release.gate,
                 pulumi.Output.concat(release.version, "/", release.gate, "/", identity),
                 release.actor,
+                advice=advice.GATE,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.roles]),
         )

@@ -42,6 +42,7 @@ def migration(
     environment: Mapping[str, pulumi.Input[str]] | None = None,
     skip: pulumi.Input[bool] | None = None,
     pending: pulumi.Input[Sequence[str]] | None = None,
+    advice: str | None = None,
 ) -> resources.TaskRunArgs:
     """One run of the migrations command, in that color's image. `actor`: who the history says applied it."""
     return resources.TaskRunArgs(
@@ -60,4 +61,5 @@ def migration(
         evidence=evidence,
         skip=skip,
         pending=pending,
+        advice=advice,
     )

@@ -144,7 +144,8 @@ class TaskRunArgs:
 
     `name` says what the task does, in messages and in ECS's `startedBy`. `evidence` says which color must be gone
     before it is started, and where to look (`provider.evidence`). With `skip` nothing runs, whatever has changed, and
-    what is on record stays; so it is where `pending`, the names of what it is to do, is given and empty.
+    what is on record stays; so it is where `pending`, the names of what it is to do, is given and empty. `advice`
+    ends the message of a run that fails: what has run by then, and what there is to choose from.
     """
 
     name: pulumi.Input[str]
@@ -162,6 +163,7 @@ class TaskRunArgs:
     evidence: pulumi.Input[Mapping[str, Any]] | None = None
     skip: pulumi.Input[bool] | None = None
     pending: pulumi.Input[Sequence[str]] | None = None
+    advice: pulumi.Input[str] | None = None
 
 
 class TaskRun(_Resource):

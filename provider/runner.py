@@ -179,6 +179,8 @@ class Runner:
 
     def _failed(self, task: Mapping[str, Any], text: str) -> InitFailed:
         message = f"{self.name}: task {task['taskArn']} {text}"
+        if advice := self.inputs.get("advice"):
+            message += f"\n{advice}"
         state = self._state(task, exit_code(task, self.container))
         return InitFailed(self.id, state, self.inputs, [message])
 

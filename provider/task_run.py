@@ -29,6 +29,7 @@ INPUTS: Final = (
     "evidence",
     "skip",
     "pending",
+    "advice",
 )
 DEFAULTS: Final = {"environment": {}, "assignPublicIp": False, "timeoutSeconds": defaults.TIMEOUT_SECONDS}
 # What makes it another run. A new revision of a task definition for the same trigger does not.
@@ -54,6 +55,7 @@ class TaskRun(Handler):
         checks.flag("assignPublicIp")
         checks.number("timeoutSeconds", 1, whole=False)
         evidence.check(checks)
+        checks.text("advice", required=False)
         checks.flag("skip", required=False)
         checks.texts("pending", required=False)
         return checks.done()

@@ -75,6 +75,14 @@ def test_a_nonzero_exit_fails_and_keeps_the_task_in_state(plugin, defined):
     assert failed.kept["exitCode"] == 3
 
 
+def test_a_failure_ends_with_the_advice_and_other_advice_alone_is_no_other_run(plugin, defined):
+    assert fail(plugin, defined, TaskScript.ends(3), advice="Go back or go on").text.endswith("\nGo back or go on")
+    inputs = plugin.checked("TaskRun", defined.task(advice="one"))
+    defined.fake.scripts = [TaskScript.ends(0)]
+    state = plugin.create("TaskRun", inputs)
+    assert plugin.diff("TaskRun", inputs, plugin.checked("TaskRun", defined.task(advice="two")), state) == []
+
+
 def test_a_task_that_never_ran_is_told_apart_from_one_that_failed(plugin, defined):
     pull = "CannotPullContainerError: pull image manifest has been retried"
     failed = fail(plugin, defined, TaskScript(exit_code=None, reason=pull, container_reason="CannotPullContainerError"))

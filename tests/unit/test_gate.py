@@ -181,6 +181,23 @@ def test_the_contract_runs_only_when_the_previous_version_is_retired() -> None:
     }
 
 
+def test_every_run_says_in_its_failure_what_has_run_and_what_to_choose() -> None:
+    made = run_program(previous="retired")
+    told = {each.name: each.inputs["advice"] for each in made.resources if each.type == RUN}
+    assert set(told) == {"schema-roles", "schema-expand", "cutover-smoke", "cutover-backfill", "cutover-contract"}
+    assert all("Choose: " in advice for advice in told.values())
+    before = {name for name, advice in told.items() if "what served before serves on" in advice}
+    assert before == {"schema-roles", "schema-expand", "cutover-smoke"}
+    assert [name for name, advice in told.items() if "may not fit" in advice] == ["cutover-contract"]
+
+
+def test_a_failing_shift_does_what_the_setting_says() -> None:
+    shift = run_program(onFailure="freeze").one("bluegreen:index:TrafficShift").inputs
+    assert shift["onFailure"] == "freeze"
+    assert shift["versions"] == {"blue": "v1", "green": shift["versions"]["green"]}
+    assert run_program().one("bluegreen:index:TrafficShift").inputs["onFailure"] == "rollback"
+
+
 def test_expand_and_contract_run_again_for_another_database(recording: Recording) -> None:
     identity = recording.one(RUN, "schema-roles").inputs["trigger"]
     assert identity

@@ -1,0 +1,28 @@
+"""What a failed step tells at its end: what has run by then, and what there is to choose from.
+
+What has run decides: before a contract the old version fits the schema, after it only going forward is sure.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_CHOOSE: Final = "mend it and run `pulumi up` again, or ask for another version (bluegreen:version)"
+ROLES: Final = f"Nothing of the release has run: what served before serves on. Choose: {_CHOOSE}"
+GATE: Final = (
+    "Only this has run, on the database: no weight, count or service was changed, and what served before serves on and "
+    f"fits the schema. Choose: {_CHOOSE}"
+)
+SMOKE: Final = (
+    "The gate has run (expand or check) and the new color is up, without traffic: what served before serves on and "
+    f"fits the schema. Choose: {_CHOOSE}"
+)
+BACKFILL: Final = (
+    "The new version serves, and no contract of it has run: the version before still fits the schema. Choose: run "
+    "`pulumi up` again, which goes on where the backfill stopped, or go back (bluegreen:version)"
+)
+CONTRACT: Final = (
+    "The new version serves; of its contract nothing or a part has been applied, so the version before may not fit the "
+    "schema any more. Choose: mend it and run `pulumi up` again; going back is checked before anything is changed; or "
+    "keep the traffic where it is with `make freeze`"
+)
