@@ -21,7 +21,7 @@ from migrations import (
 )
 from migrations.database import Connection, Say, connect
 from migrations.errors import PendingError
-from migrations.one_runner import one_runner
+from migrations.one_runner import BACKFILL_LOCK, one_runner
 from migrations.outcome import Result
 from migrations.settings import Settings, app_user
 from migrations.tree import Tree, read_tree
@@ -71,7 +71,7 @@ def backfill(settings: Settings, say: Say) -> Result:
     own = backfill_settings.load(os.environ)
     tree = read_tree()
     started = time.monotonic()
-    with connect(settings, say) as connection, one_runner(connection, settings, say):
+    with connect(settings, say) as connection, one_runner(connection, settings, say, BACKFILL_LOCK):
         phases.require("backfill", connection, tree, settings)
         applied = history.applied(connection)
         todo = rule.pending(tree, applied, "backfill")

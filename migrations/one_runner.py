@@ -23,6 +23,8 @@ from migrations.settings import Settings
 
 # Any fixed number: the first eight bytes of "bluegreen migrations".
 LOCK = int.from_bytes(b"bluegree", "big") >> 1
+# Backfills have a lock of their own: one may run for hours, and an expand in that time is no business of it.
+BACKFILL_LOCK = LOCK + 1
 _ASK_AGAIN_SECONDS = 0.1
 _SAY_EVERY_SECONDS = 5.0
 
@@ -58,23 +60,23 @@ class Session:
 
 
 @contextmanager
-def one_runner(connection: Connection, settings: Settings, say: Say) -> Iterator[None]:
+def one_runner(connection: Connection, settings: Settings, say: Say, lock: int = LOCK) -> Iterator[None]:
     """Hold the session lock. Raises AnotherRunnerError."""
-    _wait(connection, settings, say)
+    _wait(connection, settings, say, lock)
     try:
         yield
     finally:
         if not connection.broken and not connection.closed:
             connection.rollback()
-            connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
+            connection.execute("SELECT pg_advisory_unlock(%s)", (lock,))
 
 
-def _wait(connection: Connection, settings: Settings, say: Say) -> None:
+def _wait(connection: Connection, settings: Settings, say: Say, lock: int) -> None:
     """Asked for again and again and not waited for in the server, so that the wait can be announced and bounded."""
     wait = settings.runner_wait
     deadline, said, tried = time.monotonic() + wait, float("-inf"), set[int]()
-    while not _try_lock(connection):
-        holder = _holder(connection)
+    while not _try_lock(connection, lock):
+        holder = _holder(connection, lock)
         if holder is not None and holder.task in settings.stopped_tasks and holder.pid not in tried:
             tried.add(holder.pid)
             end_session(connection, holder, "it held the runner's lock", say)
@@ -105,13 +107,13 @@ def end_session(connection: Connection, session: Session, why: str, say: Say) ->
     return True
 
 
-def _try_lock(connection: Connection) -> bool:
-    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
+def _try_lock(connection: Connection, lock: int) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (lock,)).fetchone()
     return row is not None and bool(row[0])
 
 
-def _holder(connection: Connection) -> Session | None:
-    row = connection.execute(_HOLDER, {"high": LOCK >> 32, "low": LOCK & 0xFFFFFFFF}).fetchone()
+def _holder(connection: Connection, lock: int) -> Session | None:
+    row = connection.execute(_HOLDER, {"high": lock >> 32, "low": lock & 0xFFFFFFFF}).fetchone()
     return Session(pid=row[0], started=row[1], application=row[2] or "", age=row[3]) if row else None
 
 
