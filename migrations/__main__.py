@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from migrations import settings
 from migrations.errors import Exit, MigrationError
+from migrations.progress import tell
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     progress = sys.stderr if chosen.json else sys.stdout
 
     def say(line: str) -> None:
-        print(line, file=progress, flush=True)
+        tell(line, progress)
 
     try:
         # Settings before the rest: a wrong one is told without the second that SQLAlchemy and Alembic take to load.
@@ -35,11 +36,11 @@ def main(arguments: Sequence[str]) -> int:
         result = COMMANDS[command](replace(found, through=chosen.through), say)
     except MigrationError as error:
         if chosen.json:
-            print(json.dumps({"error": error.as_json()}), flush=True)
+            tell(json.dumps({"error": error.as_json()}), sys.stdout)
         else:
-            print(str(error), file=sys.stderr, flush=True)
+            tell(str(error), sys.stderr)
         return int(error.exit)
-    print(json.dumps({"result": result}), flush=True)
+    tell(json.dumps({"result": result}), sys.stdout)
     return int(Exit.DONE)
 
 

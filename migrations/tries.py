@@ -128,18 +128,17 @@ class Tries:
         self.sleep(seconds)
 
     def _given_up(self, what: str, limits: Limits) -> Exception:
-        if self.clock() >= self.until:
+        if self.last is None:  # nothing was in the way: the time went into what was applied before
             return self._out_of_time(what)
-        who = f": {self.last.in_full()}" if self.last else ""
         tables = ", ".join(limits.tables) or "the tables it needs"
+        waited = self.waited + self.clock() - self._began
         return LockNotObtainedError(
-            f"{what}: no lock on {tables} within the {self.budget:.0f} s for locks, {self.refused} tries{who}; "
-            f"{_RETRIED}; run again when that transaction has ended"
+            f"{what}: no lock on {tables} in {waited:.0f} s (of {self.budget:.0f} s for the locks of the phase) and "
+            f"{self.refused} tries: {self.last.in_full()}; {_RETRIED}; run again when that transaction has ended"
         )
 
     def _out_of_time(self, what: str) -> Exception:
-        who = f"; last in the way: {self.last.in_full()}" if self.last else ""
         return OutOfTimeError(
-            f"{what}: the time of the whole phase is over{who}; {_RETRIED}, what was applied before it stays; "
+            f"{what}: the time of the whole phase is over; {_RETRIED}, what was applied before it stays; "
             "run again, or give it more time (timeoutSeconds)"
         )

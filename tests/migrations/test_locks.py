@@ -95,7 +95,7 @@ def test_a_table_that_a_revision_does_not_name_is_learned_from_the_first_try(
     assert found.stdout.count("try 1 withdrawn so that nobody waits behind it") == 1
     assert "try 2" not in found.stdout
     assert "not queueing for orders" in found.stdout
-    assert ", 1 tries: process" in found.stderr
+    assert " and 1 tries: process" in found.stderr
 
 
 def test_a_database_that_is_still_starting_is_waited_for(schema_trees, schema_server, schema):

@@ -1,0 +1,171 @@
+"""How long a phase, a statement and a try may take, and which failure is tried again. On a real PostgreSQL."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from migrations.errors import Exit
+from tests.support.trees_on_disk import BASE, migrate, result_of
+
+pytestmark = pytest.mark.slow
+TABLES = 'tables = ("orders",)'
+ADD = "ALTER TABLE orders ADD COLUMN note text"
+
+
+def history(server, name):
+    with server.connect(name) as connection:
+        return [row[0] for row in connection.execute("SELECT revision FROM schema_history ORDER BY applied_at")]
+
+
+@pytest.fixture
+def ready(schema_trees, owner_environment):
+    """v1's schema."""
+    result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))
+
+
+def test_a_statement_over_its_limit_is_ended(own_tree, owner_environment, schema_server, schema):
+    tree = own_tree("SELECT pg_sleep(60)", settings='statement_timeout = "200ms"')
+    found = migrate(tree, owner_environment, "expand", "v1")
+    assert found.returncode == Exit.OUT_OF_TIME
+    assert "canceling statement due to statement timeout, its limit is 0.2 s" in found.stderr
+    assert history(schema_server, schema) == ["e0001"]
+
+
+def test_a_transaction_that_does_nothing_is_ended(own_tree, owner_environment, schema_server, schema):
+    tree = own_tree("SELECT 1", settings='statement_timeout = "200ms"')
+    file = tree / "migrations" / "expand" / "e0002_test.py"
+    file.write_text(file.read_text() + '    import time\n\n    time.sleep(2)\n    op.execute("SELECT 2")\n')
+    found = migrate(tree, owner_environment, "expand", "v1")
+    assert found.returncode == Exit.OUT_OF_TIME, found.stderr
+    assert "idle-in-transaction timeout, its limit is 0.2 s" in found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1
+    assert history(schema_server, schema) == ["e0001"]
+
+
+def test_the_time_of_the_phase_ends_what_no_other_limit_ends(own_tree, owner_environment, schema_server, schema):
+    """Each statement is within its limit, all together are not; what was applied before stays."""
+    own_tree("CREATE TABLE kept (id int)")
+    many = "SELECT pg_sleep(0.2) FROM generate_series(1, 1000)"
+    tree = own_tree(many, name="e0003", down="e0002", settings='statement_timeout = "5min"')
+    found = migrate(tree, {**owner_environment, "MIGRATION_TASK_SECONDS": "8"}, "expand", "v1")
+    assert found.returncode == Exit.OUT_OF_TIME
+    assert "expand e0003: the time of the whole phase is over" in found.stderr
+    assert "what was applied before it stays" in found.stderr
+    assert history(schema_server, schema) == ["e0001", "e0002"]
+
+
+@pytest.mark.usefixtures("ready")
+def test_no_time_is_left_for_another_try_is_another_end_than_no_lock(
+    own_tree, owner_environment, schema_server, schema
+):
+    """The budget for locks ends first and has its own exit code; see also `budgets`."""
+    tree = own_tree(ADD, settings=TABLES)
+    with schema_server.connect(schema) as holder, holder.transaction():
+        holder.execute("SELECT count(*) FROM orders")
+        holder.execute("SELECT pg_sleep(0.3)")
+        found = migrate(tree, {**owner_environment, "MIGRATION_TASK_SECONDS": "8"}, "expand", "v2")
+    assert found.returncode == Exit.LOCK_NOT_OBTAINED
+    assert "(of 5 s for the locks of the phase) and 0 tries: process" in found.stderr
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_deadlock_is_tried_again(own_tree, owner_environment, schema_server, schema):
+    """Ours holds one table and waits for the other's, the other waits for ours: the server ends ours."""
+    with schema_server.connect(schema) as connection:
+        connection.execute("CREATE TABLE other (id int)")
+    tree = own_tree(
+        "LOCK TABLE other; SELECT pg_sleep(1); ALTER TABLE orders ADD COLUMN note text",
+        settings='lock_timeout = "10s"',
+    )
+    environment = {**owner_environment, "MIGRATION_LOCK_TIMEOUT_MAX_MILLISECONDS": "20000"}
+    with schema_server.connect(schema) as friend, schema_server.connect(schema) as looker:
+        friend.execute("SET deadlock_timeout = '1min'")  # not the friend: our session notices it first
+        runner = subprocess.Popen(
+            [sys.executable, "-m", "migrations", "expand"], cwd=tree, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, env={**BASE, **environment, "APP_VERSION": "v2"},
+        )  # fmt: skip
+        try:
+            while not looker.execute(
+                "SELECT 1 FROM pg_locks WHERE relation = 'other'::regclass AND granted"
+            ).fetchone():
+                assert runner.poll() is None, runner.communicate()
+            with friend.transaction():
+                friend.execute("LOCK TABLE orders")
+                friend.execute("LOCK TABLE other")
+        finally:
+            output, errors = runner.communicate(timeout=60)
+    assert runner.returncode == 0, errors
+    assert "in try 1" in output or "try 1 withdrawn" in output
+    assert history(schema_server, schema) == ["e0001", "e0002"]
+
+
+@pytest.mark.usefixtures("ready")
+def test_another_failure_is_not_tried_again(own_tree, owner_environment, schema_server, schema):
+    with schema_server.connect(schema) as connection:
+        connection.execute("CREATE SEQUENCE tries")  # a sequence forgets nothing when a transaction is rolled back
+    tree = own_tree("SELECT nextval('tries'); SELECT 1 / 0", settings=TABLES)
+    found = migrate(tree, owner_environment, "expand", "v2")
+    assert found.returncode == Exit.STATEMENT_FAILED
+    assert "DivisionByZero: division by zero" in found.stderr
+    with schema_server.connect(schema) as connection:
+        assert connection.execute("SELECT last_value, is_called FROM tries").fetchone() == (1, True)
+
+
+@pytest.mark.usefixtures("ready")
+@pytest.mark.parametrize(
+    ("settings", "environment", "limit"),
+    [
+        ("", {}, "100ms"),
+        ("", {"MIGRATION_LOCK_TIMEOUT_MILLISECONDS": "250"}, "250ms"),
+        ('lock_timeout = "70ms"', {"MIGRATION_LOCK_TIMEOUT_MILLISECONDS": "250"}, "70ms"),
+        ('lock_timeout = "5s"', {}, "1s"),
+        ('lock_timeout = "5s"', {"MIGRATION_LOCK_TIMEOUT_MAX_MILLISECONDS": "400"}, "400ms"),
+    ],
+)
+def test_the_first_try_waits_as_long_as_said(
+    own_tree, owner_environment, schema_server, schema, settings, environment, limit
+):
+    seen = "CREATE TABLE seen AS SELECT current_setting('lock_timeout') AS value"
+    result_of(migrate(own_tree(seen, settings=settings), {**owner_environment, **environment}, "expand", "v2"))
+    with schema_server.connect(schema) as connection:
+        assert connection.execute("SELECT value FROM seen").fetchone() == (limit,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ('lock_timeout = "0"', "lock_timeout '0', expected such as"),
+        ("lock_timeout = 100", "lock_timeout 100, expected such as"),
+        ('statement_timeout = "5 minutes"', "statement_timeout '5 minutes', expected such as"),
+        ('lock_mode = "STRONG"', "lock_mode 'STRONG', expected one of ACCESS SHARE, "),
+        ('tables = "orders"', "tables 'orders', expected a tuple of names"),
+    ],
+)
+def test_a_constant_that_makes_no_sense_is_named(own_tree, owner_environment, settings, named):
+    found = migrate(own_tree("SELECT 1", settings=settings), owner_environment, "expand", "v2")
+    assert found.returncode == Exit.BAD_TREE
+    assert f"e0002_test.py has {named}" in found.stderr
+
+
+@pytest.mark.usefixtures("ready")
+def test_the_run_goes_on_when_nobody_reads_its_log_any_more(own_tree, owner_environment, schema_server, schema):
+    """A log stream that breaks must not leave a revision unapplied, or a table locked."""
+    tree = own_tree(ADD, settings=TABLES)
+    with schema_server.connect(schema) as holder:
+        with holder.transaction():
+            holder.execute("SELECT count(*) FROM orders")
+            holder.execute("SELECT pg_sleep(0.3)")
+            runner = subprocess.Popen(
+                [sys.executable, "-m", "migrations", "expand"], cwd=tree, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL, env={**BASE, **owner_environment, "APP_VERSION": "v2"},
+            )  # fmt: skip
+            assert b"not queueing" in runner.stdout.readline()
+            runner.stdout.close()
+        waiter = threading.Timer(60, runner.kill)
+        waiter.start()
+        runner.wait()
+        waiter.cancel()
+    assert runner.returncode == 0
+    assert history(schema_server, schema) == ["e0001", "e0002"]
