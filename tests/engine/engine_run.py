@@ -24,8 +24,8 @@ plugins:
   providers:
     - {{name: bluegreen, path: {ROOT / "provider"}}}
 """
-# The chain of a release, without what the aws provider makes: Release -> gate -> capacity -> [smoke] -> shift, and one
-# resource beside it. `edges` false takes the gate out of what the rest waits for.
+# The chain of a release, without what the aws provider makes: Release -> gate -> capacity -> [smoke] -> shift ->
+# [report], and one resource beside it. `edges` false takes the gate out of what the rest waits for.
 PROGRAM = """
 import json
 from pathlib import Path
@@ -33,6 +33,7 @@ from pathlib import Path
 import pulumi
 
 from provider import resources as r
+from provider.report_resource import ReleaseReport, ReleaseReportArgs
 
 spec = json.loads(Path("spec.json").read_text())
 own = pulumi.ResourceOptions(provider=r.Provider("bluegreen", r.ProviderArgs(region="eu-west-1", endpoint=spec["endpoint"])))
@@ -74,6 +75,11 @@ shift = r.TrafficShift(
     ),
     after(ready),
 )
+if spec.get("report"):
+    named = ("version", "action", "gate", "rollback", "target_color", "previous_color", "previous_version", "weights")
+    named += ("live_weights", "target_count", "previous_count", "lineage")
+    plan = {name: getattr(release, name) for name in named}
+    ReleaseReport("report", ReleaseReportArgs(**plan, **spec["report"], results=[gate.result]), after(shift))
 r.TaskRun("beside", r.TaskRunArgs(color="blue", **spec["beside"]), own)
 pulumi.export("weights", shift.weights)
 pulumi.export("plan", shift.plan)
