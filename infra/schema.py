@@ -13,21 +13,27 @@ from provider import resources
 
 @dataclass(frozen=True, kw_only=True)
 class SchemaGateArgs:
-    """`database_identity` changes when the database or the application's password becomes another one."""
+    """`database_identity` changes when the database or the application's password becomes another one.
+
+    adopt: the expand revision through which a database that something else made is taken over, or None.
+    """
 
     place: Place
     release: resources.Release
     migrate_task_definitions: resources.Colors
     database_identity: pulumi.Input[str]
+    adopt: str | None = None
 
 
 class SchemaGate(pulumi.ComponentResource):
-    """`bluegreen:infra:SchemaGate`: roles in the database, then expand (or check), in the image that is to be released.
+    """`bluegreen:infra:SchemaGate`: roles in the database, perhaps its adoption, then expand (or check).
 
-    Outputs: revision. `passed` is what must have succeeded before a task of that image may serve.
+    All but the roles run in the image that is to be released. Outputs: revision. `passed` is what must have succeeded
+    before a task of that image may serve.
     """
 
     roles: resources.TaskRun
+    adopt: resources.TaskRun | None
     expand: resources.TaskRun
     passed: pulumi.Resource
     revision: pulumi.Output[str]
@@ -41,6 +47,7 @@ class SchemaGate(pulumi.ComponentResource):
             migration(args.place, "blue", args.migrate_task_definitions, "roles", identity, advice=advice.ROLES),
             pulumi.ResourceOptions(parent=self, depends_on=list(args.place.ready)),
         )
+        self.adopt = self._adopt(name, args, args.adopt) if args.adopt else None
         self.expand = resources.TaskRun(
             f"{name}-expand",
             migration(
@@ -52,8 +59,25 @@ class SchemaGate(pulumi.ComponentResource):
                 release.actor,
                 advice=advice.GATE,
             ),
-            pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.roles]),
+            pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.adopt or self.roles]),
         )
         self.passed = self.expand
         self.revision = self.expand.result["revision"]
         self.register_outputs({"revision": self.revision})
+
+    def _adopt(self, name: str, args: SchemaGateArgs, through: str) -> resources.TaskRun:
+        release, identity = args.release, args.database_identity
+        return resources.TaskRun(
+            f"{name}-adopt",
+            migration(
+                args.place,
+                release.target_color,
+                args.migrate_task_definitions,
+                "adopt",
+                pulumi.Output.concat(through, "/", identity),
+                release.actor,
+                arguments=("--through", through),
+                advice=advice.GATE,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.roles]),
+        )

@@ -77,6 +77,7 @@ def service(
         release=plan.release,
         migrate_task_definitions=migrate,
         database_identity=platform.database.identity,
+        adopt=settings.release.adopt,
     )
     schema = SchemaGate("schema", gate, opts)
     services = {color: _service(settings, prefix, platform, tasks[color], schema, color) for color in COLORS}
@@ -188,6 +189,7 @@ def _place(settings: Settings, platform: Platform) -> Place:
         public=settings.network.public_tasks,
         timeout=settings.release.timeout,
         ready=platform.ready,
+        refuse_drift=settings.release.refuse_drift,
     )
 
 

@@ -199,6 +199,13 @@ KEYS: Final[tuple[Key, ...]] = (
         ),
     ),
     _key("previous", Kind.STRING, "warm", one_of("warm", "retired")),
+    _key(
+        "adopt",
+        Kind.STRING,
+        "",
+        matching(r"[A-Za-z0-9_]{1,32}", "the name of an expand revision such as e0001", empty=True),
+    ),
+    _key("refuseDrift", Kind.STRING, "breaking", one_of("never", "breaking", "any")),
     _key("context", Kind.STRING, ".", matching(r".+", "the folder that the image is built from")),
     _key("steps", Kind.INTEGERS, [10, 50, 100], shift_steps),
     _key("bakeSeconds", Kind.INTEGER, 60, between(0, 86400, "seconds")),

@@ -76,6 +76,8 @@ class ReleaseSettings:
 
     version: str | None
     previous: str
+    adopt: str | None
+    refuse_drift: str
     context: str
     steps: tuple[int, ...]
     bake: int
@@ -268,6 +270,8 @@ def _release(v: Mapping[str, Any]) -> ReleaseSettings:
     return ReleaseSettings(
         version=v["version"] or None,
         previous=v["previous"],
+        adopt=v["adopt"] or None,
+        refuse_drift=v["refuseDrift"],
         context=v["context"],
         steps=tuple(v["steps"]),
         bake=v["bakeSeconds"],

@@ -12,6 +12,8 @@ from infra import containers
 from provider import resources
 
 MIGRATIONS: Final = ("python", "-m", "migrations")
+DRIFT_DEFAULT: Final = "breaking"
+"""What the command does unless it is told something else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +21,7 @@ class Place:
     """Where run-once tasks run, and how long one may take at most (seconds).
 
     ready: what such a task needs besides its task definition: ways through the firewall and the network, and rights.
+    refuse_drift: which changes by other hands refuse a migration.
     """
 
     cluster: pulumi.Input[str]
@@ -27,6 +30,7 @@ class Place:
     public: bool
     timeout: int
     ready: Sequence[pulumi.Resource] = field(default=())
+    refuse_drift: str = DRIFT_DEFAULT
 
 
 def migration(
@@ -37,6 +41,7 @@ def migration(
     trigger: pulumi.Input[str],
     actor: pulumi.Input[str] | None = None,
     *,
+    arguments: Sequence[str] = (),
     timeout: int | None = None,
     evidence: Mapping[str, Any] | None = None,
     environment: Mapping[str, pulumi.Input[str]] | None = None,
@@ -51,8 +56,12 @@ def migration(
         task_definitions=task_definitions,
         color=color,
         container=containers.MIGRATE,
-        command=[*MIGRATIONS, command],
-        environment={**({} if actor is None else {"MIGRATION_ACTOR": actor}), **(environment or {})},
+        command=[*MIGRATIONS, command, *arguments],
+        environment={
+            **({} if actor is None else {"MIGRATION_ACTOR": actor}),
+            **({} if place.refuse_drift == DRIFT_DEFAULT else {"MIGRATION_REFUSE_DRIFT": place.refuse_drift}),
+            **(environment or {}),
+        },
         subnets=list(place.subnet_ids),
         security_groups=[place.security_group_id],
         assign_public_ip=place.public,

@@ -205,6 +205,44 @@ def test_expand_and_contract_run_again_for_another_database(recording: Recording
         assert recording.one(RUN, name).inputs["trigger"].endswith(f"/{identity}"), name
 
 
+def adoption_waits_for_the_roles(recording: Recording) -> None:
+    assert "schema-roles" in recording.needs(RUN, "schema-adopt")
+
+
+def expand_waits_for_the_adoption(recording: Recording) -> None:
+    assert "schema-adopt" in recording.needs(RUN, "schema-expand")
+
+
+ADOPTION = [
+    (adoption_waits_for_the_roles, resources.TaskRun, "schema-adopt", "schema-roles"),
+    (expand_waits_for_the_adoption, resources.TaskRun, "schema-expand", "schema-adopt"),
+]
+
+
+def test_a_database_is_adopted_between_the_roles_and_the_expand_and_only_when_asked_for(recording: Recording) -> None:
+    assert "schema-adopt" not in {each.name for each in recording.of(RUN)}
+    adopting = run_program(adopt="e0001")
+    for check, *_ in ADOPTION:
+        check(adopting)
+    adopt = adopting.one(RUN, "schema-adopt").inputs
+    assert adopt["command"] == ["python", "-m", "migrations", "adopt", "--through", "e0001"]
+    # Once for a database and a revision, and not again for each release.
+    assert (adopt["color"], adopt["trigger"]) == ("green", "e0001/db-ABC/first")
+    with Cutter(edge[1:] for edge in ADOPTION) as cutter:
+        damaged = run_program(adopt="e0001", cached=False)
+    assert not cutter.left
+    for check, *_ in ADOPTION:
+        with pytest.raises(AssertionError):
+            check(damaged)
+
+
+def test_drift_is_judged_as_the_setting_says(recording: Recording) -> None:
+    assert "MIGRATION_REFUSE_DRIFT" not in recording.one(RUN, "schema-expand").inputs["environment"]
+    strict = run_program(previous="retired", refuseDrift="any")
+    for name in ("schema-expand", "cutover-contract"):
+        assert strict.one(RUN, name).inputs["environment"]["MIGRATION_REFUSE_DRIFT"] == "any"
+
+
 def test_the_backfill_has_its_own_limit_and_is_told_what_is_pending() -> None:
     recording = run_program(backfillTimeoutSeconds="7200", backfillSettings='["SHARE_PERCENT=25"]')
     backfill, gate = (recording.one(RUN, name).inputs for name in ("cutover-backfill", "schema-expand"))
