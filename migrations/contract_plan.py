@@ -19,7 +19,7 @@ from migrations.tree import Revision, read_tree
 if TYPE_CHECKING:
     from migrations.sql import RevisionSql
 
-_HELD_BACK = 10  # tasks and sessions in the result: it is one line of a log
+_HELD_BACK = 5  # tasks and sessions that are named: a pool alone has many, and the result is one line of a log
 _WRITERS = """
 SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgtype & 28 <> 0 ORDER BY tgname
 """  # tgtype: 4 insert, 8 delete, 16 update
@@ -34,8 +34,10 @@ def plan(settings: Settings, say: Say) -> Result:
         todo = rule.pending(tree, history.applied(connection), "contract")
         planned = [_revision(connection, revision, say) for revision in todo]
         held = living.find(connection, todo, settings, tree) if todo else []
-    for old in held:
+    for old in held[:_HELD_BACK]:
         say(f"contract would be refused now: {old}")
+    if len(held) > _HELD_BACK:
+        say(f"contract would be refused now: and {len(held) - _HELD_BACK} more tasks and sessions")
     if not todo:
         say("contract: nothing to do")
     return {
@@ -44,6 +46,7 @@ def plan(settings: Settings, say: Say) -> Result:
         "pendingContracts": [revision.revision for revision in todo],
         "plan": planned,
         "heldBackBy": [str(old) for old in held[:_HELD_BACK]],
+        "heldBackByCount": len(held),
         "seconds": round(time.monotonic() - started, 3),
     }
 

@@ -49,7 +49,8 @@ def require(command: str, connection: Connection, tree: Tree, settings: Settings
 
 
 def _apply(connection: Connection, tree: Tree, todo: list[Revision], settings: Settings, say: Say) -> None:
-    if todo[0].phase == "contract":
+    contract = todo[0].phase == "contract"
+    if contract:
         from migrations import backfill as backfills
 
         have = history.applied(connection).all
@@ -58,4 +59,9 @@ def _apply(connection: Connection, tree: Tree, todo: list[Revision], settings: S
     # Alembic and SQLAlchemy take a second to load: only a run that applies something pays for it.
     from migrations import runner
 
-    runner.apply(connection, todo, settings, say)
+    def look_again(revision: Revision) -> None:
+        """An old version that was started while the run waited for a lock is as much in the way."""
+        if contract:
+            living.require_none(connection, [revision], settings, tree)
+
+    runner.apply(connection, todo, settings, say, look_again)

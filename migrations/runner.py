@@ -9,7 +9,7 @@ run its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,8 +43,18 @@ def script_directory() -> ScriptDirectory:
     return ScriptDirectory.from_config(config)
 
 
-def apply(connection: Connection, todo: Sequence[Revision], settings: Settings, say: Say) -> list[str]:
-    """Apply the revisions, all of one phase, in order; answers their names. Raises MigrationError."""
+def apply(
+    connection: Connection,
+    todo: Sequence[Revision],
+    settings: Settings,
+    say: Say,
+    before: Callable[[Revision], None] = lambda _: None,
+) -> list[str]:
+    """Apply the revisions, all of one phase, in order; answers their names. Raises MigrationError.
+
+    before: called right before each try of a revision; what it raises ends the run. A try may come minutes after the
+    run began, when somebody was in the way.
+    """
     scripts = script_directory()
     times = settings.budgets
     done: list[str] = []
@@ -59,7 +69,7 @@ def apply(connection: Connection, todo: Sequence[Revision], settings: Settings, 
         for revision in todo:
             _require(connection, revision)
             started = time.monotonic()
-            _apply_with_retries(connection, scripts, revision, settings, tries)
+            _apply_with_retries(connection, scripts, revision, settings, tries, before)
             say(f"{revision.phase} {revision.revision} applied in {time.monotonic() - started:.2f} s")
             done.append(revision.revision)
     return done
@@ -75,12 +85,22 @@ def _require(connection: Connection, revision: Revision) -> None:
 
 
 def _apply_with_retries(
-    connection: Connection, scripts: ScriptDirectory, revision: Revision, settings: Settings, tries: Tries
+    connection: Connection,
+    scripts: ScriptDirectory,
+    revision: Revision,
+    settings: Settings,
+    tries: Tries,
+    before: Callable[[Revision], None],
 ) -> None:
     limits = Limits.of(revision, settings)
     what = f"migrations: {revision.phase} {revision.revision}"
+
+    def attempt() -> None:
+        before(revision)
+        _apply_once(connection, scripts, revision, settings)
+
     try:
-        tries.run(connection, what, limits, lambda: _apply_once(connection, scripts, revision, settings))
+        tries.run(connection, what, limits, attempt)
     except (DBAPIError, psycopg.Error) as error:
         raise _failure(revision, limits, cause_of(error)) from error
 

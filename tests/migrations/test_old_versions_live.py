@@ -2,15 +2,19 @@
 
 import contextlib
 import re
+import shutil
+import subprocess
+import sys
 
 import psycopg
 import pytest
 
-from tests.support.trees_on_disk import migrate, result_of, service
+from tests.support.trees_on_disk import BASE, migrate, result_of, service
 
 pytestmark = pytest.mark.slow
 
 CHECK = "        living.require_none(connection, todo, settings, tree)\n"
+AGAIN = "            living.require_none(connection, [revision], settings, tree)\n"
 LONG = "1.0.0-" + "x" * 60  # more than fits into application_name
 
 
@@ -49,11 +53,24 @@ def contract(tree, environment, version="v3", **more):
     return migrate(tree, {**environment, **more}, "contract", version)
 
 
+def without(tree, folder, *looks):
+    """The tree without one look or the other."""
+    copy = folder / "without"
+    shutil.copytree(tree, copy)
+    source = copy / "migrations/phases.py"
+    text = source.read_text()
+    for look in looks:
+        assert text.count(look) == 1
+        text = text.replace(look, " " * (len(look) - len(look.lstrip())) + "pass\n")
+    source.write_text(text)
+    return copy
+
+
 def refused(run, *texts):
     assert run.returncode == 15, run.stderr or run.stdout
     for text in texts:
         assert text in run.stderr
-    assert "nothing was changed" in run.stderr
+    assert "nothing of it was changed" in run.stderr
     assert len(run.stderr.splitlines()) == 1
     return run.stderr
 
@@ -78,19 +95,55 @@ def test_while_an_old_process_is_alive_the_contract_is_refused_and_names_it(
 
 
 def test_twin_without_the_look_the_old_process_is_left_without_its_column(
-    expanded, schema_trees, owner_environment, app_environment, schema_server, schema
+    expanded, schema_trees, owner_environment, app_environment, schema_server, schema, tmp_path
 ):
-    source = expanded / "migrations/phases.py"
-    kept = source.read_text()
-    assert kept.count(CHECK) == 1
-    source.write_text(kept.replace(CHECK, "        pass\n"))
-    try:
-        with service(schema_trees["v1"], app_environment, "v1") as old:
-            result_of(contract(expanded, owner_environment))
-            body = {"reference": "r", "customer": "c", "amount": "1.00", "currency": "EUR"}
-            assert old.request("POST", "/orders", body)[0] >= 500
-    finally:
-        source.write_text(kept)
+    tree = without(expanded, tmp_path, CHECK, AGAIN)
+    with service(schema_trees["v1"], app_environment, "v1") as old:
+        result_of(contract(tree, owner_environment))
+        body = {"reference": "r", "customer": "c", "amount": "1.00", "currency": "EUR"}
+        assert old.request("POST", "/orders", body)[0] >= 500
+    assert "price" not in columns(schema_server, schema)
+
+
+def started(tree, environment, command, version):
+    """The command as a process that goes on while the test does."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "migrations", command],
+        cwd=tree, env={**BASE, "APP_VERSION": version, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+
+
+def started_while_it_waits(tree, environment, schema_server, schema, session):
+    """A contract waits for a table; meanwhile a task of v1 comes up; then the table is free. How the contract ended."""
+    with schema_server.connect(schema) as holder:
+        holder.autocommit = False
+        holder.execute("LOCK TABLE orders IN ACCESS SHARE MODE")
+        with started(tree, environment, "contract", "v3") as process:
+            said = [process.stdout.readline()]
+            while said[-1] and "not queueing for orders" not in said[-1]:
+                said.append(process.stdout.readline())
+            session("app blue v1")
+            holder.rollback()
+            said.append(process.communicate(timeout=60)[0])
+            return process.returncode, "".join(said)
+
+
+def test_an_old_version_that_comes_up_while_the_contract_waits_for_a_lock(
+    expanded, owner_environment, schema_server, schema, session
+):
+    code, said = started_while_it_waits(expanded, owner_environment, schema_server, schema, session)
+    assert code == 15, said
+    assert "(app blue v1," in said
+    assert "price" in columns(schema_server, schema)
+
+
+def test_twin_without_the_second_look_it_is_overlooked(
+    expanded, owner_environment, schema_server, schema, session, tmp_path
+):
+    tree = without(expanded, tmp_path, AGAIN)
+    code, said = started_while_it_waits(tree, owner_environment, schema_server, schema, session)
+    assert code == 0, said
     assert "price" not in columns(schema_server, schema)
 
 
