@@ -9,7 +9,7 @@ from provider import defaults
 from provider.actor import actor
 from provider.checks import Checks
 from provider.freeze import LIFT, Freeze, by_hand, read_freeze
-from provider.handler import Handler, resource_id
+from provider.handler import Context, Handler, resource_id
 from provider.images import image_of
 from provider.live import read_slots, read_weights, show, write_weights
 from provider.plan import (
@@ -25,6 +25,7 @@ from provider.plan import (
     plan,
     same_shares,
 )
+from provider.recorded import OBSERVED, as_planned, noted, seen, slots_of
 from provider.rpc.messages import Change, Checked, Difference, Fail, Found, Made, Request, changed
 from provider.rpc.values import UNKNOWN, unknown
 
@@ -44,12 +45,17 @@ INPUTS: Final = (
 # How the version came into service. Once it is there these stay as they were: what depends on them must not run again.
 STORY: Final = ("action", "gate", "rollback", "liveColor", "liveWeights", "firstRelease", "reset", "actor")
 SHOWN: Final = ("version", "image", "desiredCount", "previous", "services")
-OBSERVED: Final = "observed"  # in state only while AWS is not as the last plan wanted it
 FROZEN: Final = "frozen"  # in state only while the weights are frozen
 
 
 class Release(Handler):
     """Plans from the live weights. The only thing it ever changes is to put an interrupted shift back."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        # What this run asks for, until something was said of it. The engine calls Diff for what it refreshes too, with
+        # the inputs of the run before.
+        self._asked: dict[str, Mapping[str, Any]] = {}
 
     def check(self, request: Request) -> Checked:
         """Validate the inputs and fill in defaults."""
@@ -64,11 +70,12 @@ class Release(Handler):
         checks.choice("previous", ("warm", "retired"))
         if unknown(request.inputs.get("version")):
             checks.refuse("version", "must be known before the run; a plan can't be made without it")
+        self._asked[request.urn] = checks.inputs
         return checks.done()
 
     def diff(self, request: Request) -> Difference:
         """Whether the plan from what was read differs from the recorded one, or may not be carried out."""
-        weights, slots = _seen(request.state)
+        weights, slots = seen(request.state)
         made = self._plan(request, weights, slots)
         outputs = self._outputs(request, made)
         found = changed({key: request.state.get(key) for key in outputs}, outputs)
@@ -83,9 +90,11 @@ class Release(Handler):
     def _unchanged(self, request: Request, made: Plan, weights: Weights | None) -> Difference:
         """The plan on record is the right one, and may still have to be finished, or be forbidden by a freeze."""
         frozen = request.state.get(FROZEN)
-        if frozen is not None and held_by_freeze(made, weights, _slots(frozen["slots"])):
+        if frozen is not None and held_by_freeze(made, weights, slots_of(frozen["slots"])):
             return Difference(changes={FROZEN: Change(input=False)})  # the update says no
-        if weights is not None and not same_shares(weights, made.weights):
+        asked = self._asked.get(request.urn) == request.inputs
+        if asked and weights is not None and not same_shares(weights, made.weights):
+            del self._asked[request.urn]
             moves = f"weights {show(weights)} -> {show(made.weights)}"
             version = made.colors[made.target].version
             self.context.work(request).say(f"finishing the release of {version} to {made.target}: {moves}")
@@ -111,13 +120,13 @@ class Release(Handler):
         """Look at AWS. Where it is as the last plan wanted it the state stays equal, so that nothing is shown."""
         inputs = request.old_inputs or request.state
         weights, slots = self._look(inputs)
-        noted = {color: _noted(slot) for color, slot in slots.items() if slot is not None}
+        found = {color: noted(slot) for color, slot in slots.items() if slot is not None}
         state = {key: value for key, value in request.state.items() if key not in (OBSERVED, FROZEN)}
-        if not _as_planned(state, weights, slots):
-            state[OBSERVED] = {"weights": dict(weights) if weights is not None else None, "slots": noted}
+        if not as_planned(state, weights, slots):
+            state[OBSERVED] = {"weights": dict(weights) if weights is not None else None, "slots": found}
         frozen = self._frozen(inputs)
         if frozen is not None:
-            state[FROZEN] = {"since": frozen.since, "by": frozen.by, "why": frozen.why, "slots": noted}
+            state[FROZEN] = {"since": frozen.since, "by": frozen.by, "why": frozen.why, "slots": found}
             rule = inputs["listenerRuleArn"]
             self.context.work(request).warn(f"the weights are {frozen}. Lift it with {LIFT} (or {by_hand(rule)})")
         return Found(id=request.id, state=state, inputs=request.old_inputs, refresh_before_update=True)
@@ -255,43 +264,3 @@ def _as_outputs(made: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
         "lineage": list(made.lineage),
         "actor": actor(),
     }
-
-
-def _as_planned(state: Mapping[str, Any], weights: Weights | None, slots: Slots) -> bool:
-    """Whether AWS is as the recorded plan wanted it."""
-    if weights is None or "weights" not in state or not same_shares(weights, state["weights"]):
-        return False
-    return all(
-        (slot := slots[color]) is not None and slot.version == state["colors"][color]["version"] for color in COLORS
-    )
-
-
-def _seen(state: Mapping[str, Any]) -> tuple[Weights | None, Slots]:
-    """What the last Read saw: what the plan wanted, or what it noted."""
-    noted = state.get(OBSERVED)
-    if noted is not None:
-        return noted.get("weights"), _slots(noted["slots"])
-    return state["weights"], {color: _slot(state["colors"][color]) for color in COLORS}
-
-
-def _slots(noted: Mapping[str, Any]) -> Slots:
-    return {color: _slot(noted.get(color)) for color in COLORS}
-
-
-def _noted(slot: Slot) -> dict[str, Any]:
-    return {
-        "version": slot.version,
-        "image": slot.image,
-        "desiredCount": slot.desired_count,
-        "healthyCount": slot.healthy_count,
-    }
-
-
-def _slot(one: Mapping[str, Any] | None) -> Slot | None:
-    """A slot as noted, or as planned: then its tasks are taken to be healthy."""
-    if one is None:
-        return None
-    count = one["desiredCount"]
-    return Slot(
-        version=one["version"], image=one["image"], desired_count=count, healthy_count=one.get("healthyCount", count)
-    )

@@ -129,6 +129,9 @@ def test_after_two_bad_releases_the_good_one_is_the_target(engine, stack, fake):
 def test_a_run_that_only_repairs_says_what_it_finishes(engine, fake):
     scripts_by_command(fake, expand=TaskScript.ends(3), true=GOOD)
     assert engine.up().code == 1
+    back_to_v1(engine)
+    assert "finishing" not in engine.preview().ok().text  # of v2, which nobody asks for any more
+    engine.spec["release"] |= {"version": "v2", "image": "repo@sha256:v2"}
     scripts_by_command(fake, expand=GOOD, true=GOOD)
     line = "finishing the release of v2 to green: weights blue 100 / green 0 -> blue 0 / green 100"
     assert line in engine.preview().ok().text
