@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-from provider import stopped
+from provider import stopped, task_time
 from provider.aws import Aws, AwsError
 from provider.evidence import Evidence
 from provider.logs import LAST_LINES, LogPlace, LogReader, log_place
@@ -99,8 +99,6 @@ class Runner:
         # Looked at now and not before: what was found for an earlier try says nothing about this one.
         told = Evidence(self.aws, inputs).require(self.work) if inputs.get("evidence") else {}
         named = {**inputs["environment"], **stopped.environment(self.aws, inputs), **told}
-        environment = [{"name": name, "value": value} for name, value in sorted(named.items())]
-        override = {"name": self.container, "command": inputs["command"], "environment": environment}
         asked = {
             "cluster": self.cluster,
             "taskDefinition": self.definition,
@@ -108,10 +106,9 @@ class Runner:
             "count": 1,
             "startedBy": started_by(inputs),
             "networkConfiguration": {"awsvpcConfiguration": network},
-            "overrides": {"containerOverrides": [override]},
         }
         until = time.monotonic() + CAPACITY_SECONDS
-        while not (answer := self._run_task(asked)).get("tasks"):
+        while not (answer := self._run_task({**asked, **self._overrides(named)})).get("tasks"):
             failures = "; ".join(
                 f"{one.get('reason', 'no reason given')} {one.get('detail', '')}".strip()
                 for one in answer.get("failures", [])
@@ -126,6 +123,13 @@ class Runner:
         task: dict[str, Any] = answer["tasks"][0]
         self.work.say(f"{self.name}: task {short(task['taskArn'])} started, {' '.join(inputs['command'])}")
         return task
+
+    def _overrides(self, named: Mapping[str, str]) -> dict[str, Any]:
+        """Made for each asking: the time that is left gets less while it waits for capacity."""
+        all_named = {**named, **task_time.environment(self.inputs, self.work.limit - self.work.seconds)}
+        environment = [{"name": name, "value": value} for name, value in sorted(all_named.items())]
+        override = {"name": self.container, "command": self.inputs["command"], "environment": environment}
+        return {"overrides": {"containerOverrides": [override]}}
 
     def _run_task(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         # ECS starts one task for one token, whatever the connection did; a retry of ours is a new token all the same.
