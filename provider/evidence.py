@@ -17,6 +17,7 @@ from provider import defaults
 from provider.answered import answers
 from provider.aws import Aws
 from provider.checks import Checks
+from provider.freeze import LIFT, read_freeze
 from provider.live import read_weights, show, target_states
 from provider.plan import COLORS, Color
 from provider.rpc.messages import Fail
@@ -110,7 +111,7 @@ class Evidence:
 
     def findings(self) -> list[Finding]:
         """All that speaks against a contract now."""
-        looks = (self._weight(), self._targets(), self._tasks(), self._requests())
+        looks = (self._freeze(), self._weight(), self._targets(), self._tasks(), self._requests())
         return [finding for findings in looks for finding in findings]
 
     def _refusal(self, found: Sequence[Finding], wait: float) -> str:
@@ -122,6 +123,19 @@ class Evidence:
             f"{self.name}: contract{which} was not started, the old color {self.color} may still need what it removes: "
             f"{'. Also, '.join(map(str, found))}. Nothing was changed in the database. {after}"
         )
+
+    def _freeze(self) -> list[Finding]:
+        """A contract takes the way back, which a freeze is there to keep."""
+        frozen = read_freeze(self.aws, self.rule)
+        if frozen is None:
+            return []
+        return [
+            Finding(
+                found=f"the weights are {frozen}",
+                expected="no freeze while the way back is taken",
+                todo=f"Lift it with {LIFT} once nobody may want to go back to {self.color}.",
+            )
+        ]
 
     def _weight(self) -> list[Finding]:
         weights = read_weights(self.aws, self.rule, self.groups)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.provider.plugin_process import Error
 from tests.provider.task_script import TaskScript
+from tests.provider.test_freeze import freeze, thaw
 
 pytestmark = pytest.mark.slow
 
@@ -76,6 +77,13 @@ def refused(plugin, stack, *texts, **more):
     assert failed.value.kept is None
     assert stack.fake.count("run_task") == 0
     return text
+
+
+def test_a_freeze_keeps_the_way_back(plugin, gone):
+    freeze(gone)
+    refused(plugin, gone, "the weights are frozen since 2026-01-02T03:04:05Z by somebody", "make thaw", quietSeconds=0)
+    thaw(gone)
+    assert contract(plugin, gone, quietSeconds=0)["exitCode"] == 0
 
 
 def contracts(plugin, stack, **more):
