@@ -56,7 +56,8 @@ def _upper(value: str) -> str:
 
 
 def _database(schema: Part) -> list[str]:
-    return [f"**Schema.** {_sentence(text.facts(schema['facts']))}", *(_sentence(one) for one in text.notes(schema))]
+    more = [text.sizes(schema), *text.notes(schema)]
+    return [f"**Schema.** {_sentence(text.facts(schema['facts']))}", *(_sentence(one) for one in more if one)]
 
 
 def _sentence(value: str) -> str:

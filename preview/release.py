@@ -131,7 +131,5 @@ def _after_contract(asked: Asked, contracts: Collection[str]) -> Part:
         f"{asked.back} is refused, as it does not know {', '.join(sorted(contracts))}; "
         f"the oldest version that can serve then is {able}. Roll forward"
     )
-    row = _row("contract", possible=False, what=what)
-    if asked.previous != RETIRED:
-        row["what"] = f"held back now, as previous is {asked.previous}; once it has run, {what}"
-    return {**row, "oldestAble": able}
+    held = "" if asked.previous == RETIRED else f" (it is held back now, as previous is {asked.previous})"
+    return {**_row("contract", possible=False, what=f"{what}{held}"), "oldestAble": able}

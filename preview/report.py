@@ -148,7 +148,7 @@ def _fill(name: str, table: str | None, source: str, facts: Mapping[str, Any]) -
 def _facts(asked: Asked, facts: Mapping[str, Any] | None, now: datetime) -> Part:
     if facts is None:
         source = EMPTY if asked.action == "first" else "none"
-        return {"source": source, "takenAt": None, "ageSeconds": None, "server": None, "revisions": []}
+        return {"source": source, "takenAt": None, "ageSeconds": None, "server": None, "revisions": [], "tables": {}}
     taken = facts.get("takenAt")
     return {
         "source": "record",
@@ -156,6 +156,7 @@ def _facts(asked: Asked, facts: Mapping[str, Any] | None, now: datetime) -> Part
         "ageSeconds": _age(taken, now),
         "server": facts.get("server"),
         "revisions": list(facts.get("revisions", ())),
+        "tables": dict(facts.get("tables", {})),
     }
 
 

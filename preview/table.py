@@ -10,6 +10,7 @@ WIDTH: Final = 96  # the CLI indents what a resource says by four columns
 GAP: Final = "  "
 LEAST: Final = 12  # columns that the flexible column keeps
 CUT: Final = "…"
+MIB: Final = 1024 * 1024
 SHORT: Final = 0.1  # seconds; below it nobody cares
 
 
@@ -60,6 +61,13 @@ def seconds(value: float | None) -> str:
 def count(value: int | None) -> str:
     """A number with its thousands apart."""
     return "not known" if value is None else f"{value:,}"
+
+
+def size(number: int) -> str:
+    """`16 KiB`, `238 MiB`, `1.4 GiB`."""
+    if number < 1024 * MIB:
+        return f"{number / MIB:.0f} MiB" if number >= MIB else f"{number / 1024:.0f} KiB"
+    return f"{number / (1024 * MIB):.1f} GiB"
 
 
 def tasks(number: int) -> str:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from preview.table import SHORT, count, seconds, table, tasks, wrap
+from preview.table import SHORT, count, seconds, size, table, tasks, wrap
 
 SQL_LINES: Final = 40  # of one revision; the JSON has all
 GAP: Final = "  "
@@ -50,6 +50,8 @@ def _title(report: Part) -> list[str]:
 
 def _database(schema: Part) -> Iterator[str]:
     yield from wrap(f"schema: {facts(schema['facts'])}")
+    if found := sizes(schema):
+        yield from wrap(found, GAP)
     for note in notes(schema):
         yield from wrap(note, GAP)
 
@@ -73,6 +75,21 @@ def facts(found: Part) -> str:
     age = found["ageSeconds"]
     ago = "" if age is None else f", {seconds(age)} ago"
     return f"PostgreSQL {found['server'] or '(version not known)'}; sizes as of {found['takenAt']}{ago}"
+
+
+def sizes(schema: Part) -> str:
+    """The live sizes of the tables that the statements lock: `live sizes: orders 1,200,000 rows, 238 MiB`."""
+    tables = schema["facts"]["tables"]
+    locked = {
+        lock["table"]
+        for phase in schema["phases"]
+        for revision in phase["revisions"]
+        for statement in revision["statements"]
+        for lock in statement["locks"] or ()
+    }
+    known = [(name, tables[name]) for name in sorted(locked) if name in tables]
+    parts = [f"{name} {count(one['rows'])} rows, {size(one['bytes'])}" for name, one in known]
+    return f"live sizes: {'; '.join(parts)}" if parts else ""
 
 
 def _phase(phase: Part) -> list[str]:
@@ -157,6 +174,9 @@ def remarks(phase: Part) -> list[str]:
     for one in phase["revisions"]:
         if one["reason"] and one["statements"]:
             found.append(f"{one['revision']}: {one['reason']}")
+        for statement in one["statements"]:
+            if statement["estimate"] and (statement["rewrites"] or statement["scans"]):
+                found.append(f"{one['revision']} statement {statement['number']}: {statement['estimate']['basis']}")
         if one["undeclared"]:
             found.append(f"{one['revision']}: locks {', '.join(one['undeclared'])}, which its `tables` does not name")
     return found

@@ -84,7 +84,10 @@ def test_going_back_after_each_phase():
     assert [row["possible"] for row in rows.values()] == [True, True, True, False]
     assert rows["shift"]["what"].endswith("one step back to blue, without a migration: it is warm with 2 tasks")
     assert rows["contract"]["oldestAble"] == "v2"
-    assert rows["contract"]["what"].startswith("held back now, as previous is warm; once it has run, v1 is refused")
+    assert rows["contract"]["what"].startswith("v1 is refused, as it does not know c0001")
+    assert rows["contract"]["what"].endswith("Roll forward (it is held back now, as previous is warm)")
+    retired = back(built(asked(previous="retired", previous_count=0), CONTRACT))
+    assert retired["contract"]["what"].endswith("Roll forward")
 
 
 def test_going_back_to_a_retired_color_starts_it_first():

@@ -63,6 +63,8 @@ def test_everything_a_release_does_is_in_both_texts():
             "$0.0494 an hour",
             "locks customers, which its `tables` does not name",
             "half of it",
+            "ive sizes: orders 1,200,000 rows, 238 MiB",
+            "e0002 statement 2: measured",
             "to be wrapped somewhere",
         ):
             assert words in flat, words
@@ -133,6 +135,11 @@ def test_nothing_in_sql_or_a_reason_breaks_the_markdown():
 )  # fmt: skip
 def test_a_time_reads_well(value, shown):
     assert table.seconds(value) == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [(16384, "16 KiB"), (250_000_000, "238 MiB"), (1_500_000_000, "1.4 GiB")])
+def test_a_size_reads_well(value, shown):
+    assert table.size(value) == shown
 
 
 @pytest.mark.parametrize(
