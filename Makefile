@@ -59,8 +59,8 @@ thaw: .tools-for-stack ## lift a freeze
 fmt: .tools ## format the code
 	@$(PYTHON_SH) -m ruff check --fix-only . && $(PYTHON_SH) -m ruff format .
 
-lint: .tools ## ruff
-	@$(PYTHON_SH) -m ruff check . && $(PYTHON_SH) -m ruff format --check .
+lint: .tools ## ruff, and the lint of the schema's revisions
+	@$(PYTHON_SH) -m ruff check . && $(PYTHON_SH) -m ruff format --check . && $(PYTHON_SH) -m migrations lint
 
 types: .tools ## mypy, strict
 	@$(PYTHON_SH) -m mypy

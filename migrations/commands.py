@@ -16,6 +16,7 @@ from migrations import (
     history_tables,
     outcome,
     phases,
+    plan,
     roles,
     rule,
 )
@@ -135,6 +136,7 @@ COMMANDS: Mapping[str, Callable[[Settings, Say], Result]] = {
     "backfill": backfill,
     "contract": contract,
     "contract --plan": contract_plan.plan,
+    "plan": plan.plan,
     "adopt": adopt,
     "history": show_history,
 }

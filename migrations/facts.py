@@ -37,7 +37,7 @@ _PAGES = _SIZES.replace("pg_total_relation_size(c.oid)", "c.relpages::bigint * c
 
 def read(connection: Connection, tree: Tree) -> Facts:
     """The facts, made to fit on one line: the structure is left out (null) first, then the smallest tables."""
-    tables = _tables(connection)
+    tables = sizes(connection)
     facts: Facts = {
         "server": _server(connection),
         "takenAt": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -79,7 +79,8 @@ def _server(connection: Connection) -> str:
     return str(row[0]).split()[0] if row else ""
 
 
-def _tables(connection: Connection) -> dict[str, dict[str, int]]:
+def sizes(connection: Connection) -> dict[str, dict[str, int]]:
+    """Rows and bytes of the biggest tables, as PostgreSQL estimates them."""
     found = _if_not_locked(
         connection, lambda it: it.execute(_SIZES, (list(history.OWN_TABLES), _TABLES_TOLD)).fetchall()
     )

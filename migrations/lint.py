@@ -71,9 +71,8 @@ def lint(tree: Tree, todo: Sequence[Revision] | None = None) -> list[Linted]:
     return [_judge(sql, found.get(sql.revision.revision, [])) for sql in whole if sql.revision.revision in asked]
 
 
-def require_clean(tree: Tree, todo: Sequence[Revision]) -> list[Linted]:
-    """Lint what is pending. Raises LintRefusedError where a revision must not run."""
-    linted = lint(tree, todo)
+def require_clean(linted: Sequence[Linted]) -> None:
+    """Raises LintRefusedError where one of them must not run."""
     errors = [finding for one in linted for finding in one.errors]
     if errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
@@ -82,7 +81,6 @@ def require_clean(tree: Tree, todo: Sequence[Revision]) -> list[Linted]:
             f"migrations: {first.phase} {first.revision} is refused by the lint: {first}{more}; mend the revision, or "
             f'allow it there with lint_exceptions = {{"{first.rule}": "the reason"}}; nothing was changed'
         )
-    return linted
 
 
 def _judge(sql: RevisionSql, squawks: Sequence[Hit]) -> Linted:

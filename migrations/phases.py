@@ -19,8 +19,10 @@ def apply(phase: Phase, settings: Settings, say: Say) -> Result:
     refuse = drift.refuse_of(os.environ)
     started = time.monotonic()
     with connect(settings, say) as connection, one_runner(connection, settings, say):
-        require(phase, connection, tree, settings)
+        _require_gates(phase, connection, tree, settings)
         todo = rule.pending(tree, history.applied(connection), phase)
+        _require_linted(tree, todo, say)
+        history.ensure(connection)
         looked = drift.look(connection, settings.lock_budget[phase] if todo else 0, say)
         for line in looked.lines():
             say(line)
@@ -42,10 +44,26 @@ def apply(phase: Phase, settings: Settings, say: Say) -> Result:
 
 def require(command: str, connection: Connection, tree: Tree, settings: Settings) -> None:
     """What holds before any phase; then the runner's own tables are there and in shape. Raises MigrationError."""
+    _require_gates(command, connection, tree, settings)
+    history.ensure(connection)
+
+
+def _require_gates(command: str, connection: Connection, tree: Tree, settings: Settings) -> None:
     gate.require_servable(connection, tree, settings.version)
     gate.require_adopted(connection, command)
     gate.require_unedited(connection, tree, command)
-    history.ensure(connection)
+
+
+def _require_linted(tree: Tree, todo: list[Revision], say: Say) -> None:
+    """Before anything is changed: what is pending must be fit for its phase. Raises LintRefusedError."""
+    if not todo:
+        return
+    from migrations import lint, offline
+
+    linted = lint.lint(tree, todo)
+    for line in offline.told(linted):
+        say(line)
+    lint.require_clean(linted)
 
 
 def _apply(connection: Connection, tree: Tree, todo: list[Revision], settings: Settings, say: Say) -> None:

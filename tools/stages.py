@@ -39,8 +39,9 @@ def _module(name: str, *arguments: str) -> list[str]:
 
 
 def lint() -> Stage:
-    """Ruff's findings and its format."""
-    return Stage(name="lint", commands=[_module("ruff", "check", "."), _module("ruff", "format", "--check", ".")])
+    """Ruff's findings and its format, and the lint of the schema's revisions."""
+    ruff = [_module("ruff", "check", "."), _module("ruff", "format", "--check", ".")]
+    return Stage(name="lint", commands=[*ruff, _module("migrations", "lint")])
 
 
 def types() -> Stage:

@@ -3,6 +3,8 @@ import shutil
 import pytest
 
 from rehearsal.trees import lay_all
+from tests.support import backfilling
+from tests.support.allowed import allow_all
 from tests.support.scratch_postgres import scratch_server
 
 REVISION = '''"""A revision of a test."""
@@ -62,6 +64,13 @@ def own_tree(schema_trees, tmp_path):
         file = tree / "migrations" / phase / f"{name}_test.py"
         file.write_text(REVISION.format(name=name, down=down, settings=settings, statement=statement))
         (file.parent / "HEAD").write_text(f"{name}\n")
-        return tree
+        return allow_all(tree)
 
     return add
+
+
+@pytest.fixture
+def filling(schema_trees, tmp_path, owner_environment, schema_server, schema):
+    """A tree with a backfill of the test's own, on an empty database."""
+    with schema_server.connect(schema) as connection:
+        yield backfilling.make(schema_trees["v1"], tmp_path / "filling", owner_environment, connection)
