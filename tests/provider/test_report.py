@@ -2,11 +2,13 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
 from rehearsal import trees
-from tests.provider.plugin_process import Error, PluginProcess
+from tests.provider.plugin_process import ROOT, Error, PluginProcess
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 FACTS = {
@@ -201,3 +203,14 @@ def test_a_file_named_in_the_environment_gets_the_report(fake, asked, tmp_path, 
     assert report["release"]["version"] == "v2"
     assert [step["weights"]["green"] for step in report["traffic"]["steps"]] == [10, 50, 100]
     assert (tmp_path / "out" / "dev.md").read_text().startswith("### Release of v2 to green, from v1\n")
+
+
+def test_a_plugin_that_tells_no_report_loads_nothing_of_it():
+    script = """
+from provider.rpc.stubs import bare
+bare()
+import sys, provider.plugin
+print([name for name in sys.modules if name.split(".")[0] in ("preview", "migrations", "psycopg", "alembic")])
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
