@@ -18,11 +18,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rehearsal import idle, records, report
+from rehearsal.acting import StepError
 from rehearsal.embedded import Embedded, EmbeddedError
 from rehearsal.engine import EngineError, Outcome
 from rehearsal.report import Report
 from rehearsal.stage import Stage, StageError, only_one
-from rehearsal.story import StepError, Story
+from rehearsal.story import Story
 from rehearsal.terraform import Peer, PeerError
 from rehearsal.trees import PROJECT
 from tools import cli

@@ -9,7 +9,7 @@ import json
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, LiteralString
 
 import boto3
 import psycopg
@@ -102,23 +102,53 @@ class Live:
         found = self.client("rds").describe_db_instances(DBInstanceIdentifier=self.prefix)["DBInstances"]
         return dict(found[0])
 
-    def columns(self, table: str) -> set[str]:
-        """The columns that a table has now: asked of the database itself, as its owner."""
+    def connect(self, application: str = "rehearsal") -> psycopg.Connection[tuple[Any, ...]]:
+        """A session in the stack's database, as its owner; the caller closes it."""
         instance = self.database()
         secret = self.client("secretsmanager").get_secret_value(SecretId=instance["MasterUserSecret"]["SecretArn"])
         login = json.loads(secret["SecretString"])
-        with psycopg.connect(
+        return psycopg.connect(
             host=instance["Endpoint"]["Address"],
             port=instance["Endpoint"]["Port"],
             dbname=instance["DBName"],
             user=login["username"],
             password=login["password"],
             connect_timeout=10,
-        ) as connection:
-            rows = connection.execute(
-                "SELECT column_name FROM information_schema.columns WHERE table_name = %s", (table,)
-            ).fetchall()
+            application_name=application,
+        )
+
+    def ask(self, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of one query, asked of the database itself."""
+        with self.connect() as connection:
+            return connection.execute(query, values).fetchall()
+
+    def columns(self, table: str) -> set[str]:
+        """The columns that a table has now."""
+        rows = self.ask("SELECT column_name FROM information_schema.columns WHERE table_name = %s", table)
         return {str(row[0]) for row in rows}
+
+    def start_task(self, color: Color) -> str:
+        """A task of that color beside its service, as a person may start one by hand; answers its ARN."""
+        ecs = self.client("ecs")
+        service = ecs.describe_services(cluster=self.prefix, services=[naming.service(self.prefix, color)])["services"]
+        answer = ecs.run_task(
+            cluster=self.prefix,
+            taskDefinition=service[0]["taskDefinition"],
+            networkConfiguration=service[0]["networkConfiguration"],
+            launchType="FARGATE",
+            startedBy="by-hand",
+        )
+        if not answer["tasks"]:
+            raise LookError(f"the task by hand did not start: {answer['failures']}")
+        return str(answer["tasks"][0]["taskArn"])
+
+    def stop_task(self, arn: str) -> None:
+        """Stop it."""
+        self.client("ecs").stop_task(cluster=self.prefix, task=arn)
+
+    def task_status(self, arn: str) -> str:
+        """RUNNING, STOPPED, ..."""
+        return str(self.client("ecs").describe_tasks(cluster=self.prefix, tasks=[arn])["tasks"][0]["lastStatus"])
 
 
 def _forward(rule: Mapping[str, Any]) -> list[Mapping[str, Any]]:

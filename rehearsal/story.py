@@ -3,46 +3,32 @@
 from __future__ import annotations
 
 import re
-import textwrap
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 
 from rehearsal import account, gone, records, report, verify
+from rehearsal.acting import Acting, Failure, StepError
 from rehearsal.engine import Outcome
+from rehearsal.schema import SchemaSteps
 from rehearsal.stage import Stage
 
 WARM_UP_SECONDS = 3.0
 
 
-class StepError(Exception):
-    """A step did not end as it must; one line."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """How a release that must fail has to fail: each of `reasons` is in what Pulumi says."""
-
-    tree: str
-    reasons: tuple[str, ...]
-
-
-BROKEN = Failure(tree="broken-migration", reasons=("e0004", "contains null values"))
-# What the contract of v3 does, as its users see it (rehearsal/overlays/v3/migrations/contract).
-CONTRACT, TABLE, REMOVED = "c0002", "orders", "price"
+BROKEN = Failure(tree="broken-migration", reasons=("expand e0004 (", "contains null values"))
 UNHEALTHY = Failure(tree="never-healthy", reasons=("price service: no answer", "health checks"))
 
 
-class Story:
+class Story(Acting):
     """The steps in their order. Each answers a line for the table, or raises."""
 
     def __init__(self, stage: Stage) -> None:
         """Play on this stage."""
-        self.stage = stage
+        super().__init__(stage)
+        self.schema = SchemaSteps(stage)
         self.rolled_back: Outcome | None = None
         self.released: Outcome | None = None  # the latest release
         self.processes: list[psutil.Process] = []  # what ran, and where it listened, before all was destroyed
@@ -54,17 +40,25 @@ class Story:
         yield "first release: v1 on an empty database", self.first_release
         yield "nothing to do: preview, refresh, diff", self.no_change
         yield "load on", self.load_on
-        yield "release v2, with its expand", lambda: self.release("v2")
-        yield "roll back to v1", self.roll_back
+        yield "release v2 while a transaction holds the table", self.blocked_release
+        yield "its backfill, under load", self.schema.backfilled
+        yield "roll back to v1, across the expand", self.roll_back
         yield "release v2 again", lambda: self.release("v2")
         yield "a release whose migration fails", lambda: self.failing(BROKEN)
         yield "the next up repairs", lambda: self.release("v2")
         yield "a release that never becomes healthy", lambda: self.failing(UNHEALTHY)
         yield "the next up repairs again", lambda: self.release("v2")
         yield "release v3", lambda: self.release("v3")
-        yield "retire v2, then contract", self.contract
+        yield "roll back to v2", lambda: self.back("v2")
+        yield "release v3 again", lambda: self.release("v3")
+        yield "contract refused while a task of v2 lives", lambda: self.schema.contract_refused("v2")
+        yield "v2 is gone: contract", lambda: self.schema.contract("v3")
+        yield "roll back to v2 refused, across the contract", lambda: self.schema.roll_back_refused("v2", "v3")
         yield "load off, every order looked at", self.verify
         yield "destroy", self.destroy
+        yield "a first release finds a database in use", self.schema.existing_database
+        yield "adopt it", self.schema.adopt
+        yield "destroy again", self.destroy
         yield "nothing is left", self.nothing_left
 
     def start(self) -> str:
@@ -75,8 +69,8 @@ class Story:
 
     def first_release(self) -> str:
         """Everything is made, and v1 serves."""
-        outcome = self._up(context=str(self.stage.trees["v1"]))
-        return f"{outcome.changes.get('create', 0)} resources made, {self._serves('v1')}"
+        outcome = self.up(context=str(self.stage.trees["v1"]))
+        return f"{outcome.changes.get('create', 0)} resources made, {self.serves('v1')}"
 
     def no_change(self) -> str:
         """Right after a release Pulumi finds nothing to do: in a preview, when it asks AWS anew, in a diff."""
@@ -97,7 +91,7 @@ class Story:
     def load_on(self) -> str:
         """Customers come, and stay until the load is taken off."""
         stage = self.stage
-        stage.start_load(self._outputs()["url"])
+        stage.start_load(self.outputs()["url"])
         time.sleep(WARM_UP_SECONDS)
         if not stage.generator or not stage.generator.running():
             raise StepError("load: ended by itself, see load.stderr")
@@ -105,13 +99,23 @@ class Story:
 
     def release(self, tree: str) -> str:
         """`pulumi up` with what this tree holds; afterwards it has all traffic."""
-        self.released = self._up(context=str(self.stage.trees[tree]), version="", previous="warm")
-        return self._serves(tree)
+        self.released = self.up(context=str(self.stage.trees[tree]), version="", previous="warm")
+        return self.serves(tree)
+
+    def blocked_release(self) -> str:
+        """v2 for the first time, with rows from before and a transaction in its way."""
+        detail, self.released = self.schema.blocked_expand("v2")
+        return detail
+
+    def back(self, tree: str) -> str:
+        """Ask for a version that is still warm by its name: no build, no migration, one step."""
+        self.up(version=self.stage.versions[tree])
+        return self.serves(tree)
 
     def roll_back(self) -> str:
-        """Ask for v1 by its name: no build, no migration, one step."""
-        self.rolled_back = self._up(version=self.stage.versions["v1"])
-        detail = self._serves("v1")
+        """To v1, and note when the last request went to v2."""
+        self.rolled_back = self.up(version=self.stage.versions["v1"])
+        detail = self.serves("v1")
         flips = [
             change.time for change in self.stage.changes() if change.weights and change.time >= self.rolled_back.began
         ]
@@ -119,42 +123,13 @@ class Story:
 
     def failing(self, failure: Failure) -> str:
         """A release that must fail for its own reason, and move nothing."""
-        stage = self.stage
-        weights, shifts = stage.live.weights(), len(stage.changes())
-        live = {color: stage.live.versions().get(color) for color, weight in weights.items() if weight}
-        outcome = stage.engine.up(context=str(stage.trees[failure.tree]), version="", previous="warm")
-        if not outcome.code:
-            raise StepError(f"the release of {failure.tree} succeeded, expected it to fail")
-        if missing := [reason for reason in failure.reasons if reason.lower() not in outcome.message.lower()]:
-            raise StepError(f"failed, but the message does not say {missing[0]!r}: {outcome.message[:600]}")
-        if stage.live.weights() != weights or len(stage.changes()) != shifts:
-            raise StepError(f"weights moved: {stage.live.weights()}, expected {weights} all the time")
-        now = stage.live.versions()
-        if moved := [color for color, version in live.items() if now.get(color) != version]:
-            raise StepError(f"the live color {moved[0]} holds {now.get(moved[0])}, expected {live[moved[0]]} as before")
-        self._loaded()
-        return f"nothing moved; it says: {_sentence(outcome, failure)}"
-
-    def contract(self) -> str:
-        """The idle color goes, then the old shape."""
-        live = self.stage.live
-        if REMOVED not in live.columns(TABLE):
-            raise StepError(f"{TABLE}.{REMOVED} is gone before the contract, expected it there until v2 is retired")
-        self._up(previous="retired")
-        found = self._outputs()["release"]
-        if found["previous"]["tasks"] != 0:
-            raise StepError(f"the idle color has {found['previous']['tasks']} tasks, expected 0")
-        if found["schemaRevision"].rpartition("+")[2] != CONTRACT:
-            raise StepError(f"schema revision {found['schemaRevision']}, expected one that ends in +{CONTRACT}")
-        if REMOVED in live.columns(TABLE):
-            raise StepError(f"{TABLE}.{REMOVED} is still there, expected contract {CONTRACT} to have removed it")
-        self._serves("v3")
-        return f"old color at 0 tasks, schema {found['schemaRevision']}, {TABLE}.{REMOVED} is gone"
+        tree = str(self.stage.trees[failure.tree])
+        return f"nothing moved; it says: {self.refused(failure, context=tree, version='', previous='warm')}"
 
     def verify(self) -> str:
         """Take the load off, then count."""
         stage = self.stage
-        url = self._outputs()["url"]
+        url = self.outputs()["url"]
         stage.stop_load()
         found = stage.report
         found.orders = verify.orders(url, stage.folder / "orders.jsonl")
@@ -182,14 +157,14 @@ class Story:
     def destroy(self) -> str:
         """`pulumi destroy`."""
         self._note()
-        outcome = self._checked(self.stage.engine.destroy())
+        outcome = self.checked(self.stage.engine.destroy())
         return f"{outcome.changes.get('delete', 0)} resources removed"
 
     def _note(self) -> None:
         """What runs and where it listens, while everything is there: afterwards nobody could tell."""
         stage = self.stage
         self.processes = gone.processes_of(stage.embedded.folder)
-        balancer, database = urlsplit(self._outputs()["url"]), stage.live.database()["Endpoint"]
+        balancer, database = urlsplit(self.outputs()["url"]), stage.live.database()["Endpoint"]
         known = {
             (str(balancer.hostname), balancer.port or 80),
             (str(database["Address"]), int(database["Port"])),
@@ -209,40 +184,3 @@ class Story:
         if still := gone.open_still(self.addresses, folder):
             raise StepError(f"something still answers at {', '.join(f'{host}:{port}' for host, port in still[:4])}")
         return f"no resource, and none of {len(self.processes)} processes and {len(self.addresses)} ports"
-
-    def _up(self, **settings: str) -> Outcome:
-        outcome = self._checked(self.stage.engine.up(**settings))
-        self._loaded()
-        return outcome
-
-    @staticmethod
-    def _checked(outcome: Outcome) -> Outcome:
-        if outcome.code:
-            raise StepError(f"pulumi: exit code {outcome.code}: {outcome.message[:900]} (events: {outcome.log.name})")
-        return outcome
-
-    def _loaded(self) -> None:
-        generator = self.stage.generator
-        if generator is not None and not generator.running():
-            raise StepError("load: ended by itself, see load.stderr")
-
-    def _outputs(self) -> dict[str, Any]:
-        return self.stage.engine.outputs()
-
-    def _serves(self, tree: str) -> str:
-        """The version of this tree has all the traffic, as AWS says."""
-        wanted = self.stage.versions[tree]
-        weights = self.stage.live.weights_by_version()
-        total = sum(weights.values())
-        if weights.get(wanted, 0) != total or not total:
-            raise StepError(f"weights by version {weights}, expected {wanted} ({tree}) to have all traffic")
-        shown = " / ".join(f"{color} {weight}" for color, weight in self.stage.live.weights().items())
-        return f"{tree} serves ({wanted}), {shown}"
-
-
-def _sentence(outcome: Outcome, failure: Failure) -> str:
-    """The part of the message that says why, short enough for a table."""
-    reason = failure.reasons[0]
-    found = next(error for error in outcome.errors if reason.lower() in error.lower())
-    text = found[found.lower().index(reason.lower()) :].split('", "')[0]
-    return textwrap.shorten(text, 110, placeholder=" …")

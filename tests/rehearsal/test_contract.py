@@ -5,9 +5,11 @@ import os
 import pytest
 
 from infra.version import content_version
+from rehearsal.acting import StepError
 from rehearsal.report import Report
+from rehearsal.schema import REMOVED, TABLE
 from rehearsal.stage import Stage
-from rehearsal.story import REMOVED, TABLE, StepError, Story
+from rehearsal.story import Story
 from tools import cli
 from tools.env import environment
 
@@ -22,12 +24,13 @@ def test_a_contract_that_is_not_there_is_found_out(tmp_path, monkeypatch):
     story = Story(stage)
     try:
         stage.open()
-        for revision in (stage.trees["v3"] / "migrations" / "contract").glob("c*.py"):
-            revision.unlink()
+        contract = stage.trees["v3"] / "migrations" / "contract"
+        for file in (*contract.glob("c*.py"), contract / "HEAD"):
+            file.unlink()
         stage.versions["v3"] = content_version(stage.trees["v3"])
         story.release("v3")
-        with pytest.raises(StepError, match=r"schema revision e0003, expected one that ends in \+c0002"):
-            story.contract()
+        with pytest.raises(StepError, match=r"schema revision e0002, expected one that ends in \+c0002"):
+            story.schema.contract("v3")
         assert REMOVED in stage.live.columns(TABLE)
     finally:
         stage.close()

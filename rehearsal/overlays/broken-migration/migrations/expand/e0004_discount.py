@@ -7,6 +7,8 @@ down_revision = "e0002"
 branch_labels = None
 depends_on = None
 tables = ("orders",)
+# What people write when the lint is in their way. The database knows better, and the gate asks it.
+lint_exceptions = {"adding-required-field": "the table is still empty"}
 
 
 def upgrade() -> None:
