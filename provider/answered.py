@@ -14,7 +14,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from provider.aws import Aws
+from provider.rpc.messages import Fail
 
+NO_ANSWER: Final = ("InternalError", "Forbidden")
 NAMESPACE: Final = "AWS/ApplicationELB"
 AHEAD_SECONDS: Final = 600.0  # our clock may be behind AWS's; a wrong one by more is refused by AWS itself
 
@@ -29,7 +31,10 @@ class Answers:
 
 
 def answers(aws: Aws, rule: str, group: str, *, seconds: float, period: int) -> Answers:
-    """The requests that a target group answered in the last `seconds`, as far as they are in the metric."""
+    """The requests that a target group answered in the last `seconds`, as far as they are in the metric.
+
+    Raises Fail where CloudWatch answers without having read it.
+    """
     begin = (time.time() - seconds) // period * period
     metric = {
         "Namespace": NAMESPACE,
@@ -50,6 +55,11 @@ def answers(aws: Aws, rule: str, group: str, *, seconds: float, period: int) -> 
         answer = aws.call("cloudwatch", "get_metric_data", **parameters)
         now = _clock(answer)
         for result in answer["MetricDataResults"]:
+            if result.get("StatusCode") in NO_ANSWER:
+                raise Fail(
+                    f"AWS cloudwatch GetMetricData: RequestCount of {group} could not be read ({result['StatusCode']}), "
+                    "and a metric that is not read proves nothing; run `pulumi up` again"
+                )
             for at, value in zip(result["Timestamps"], result["Values"], strict=True):
                 count += value
                 until = max(until, at.timestamp() + period if value else 0.0)

@@ -85,14 +85,15 @@ class Evidence:
         return {VERSIONS_SETTING: as_setting(running_tasks(self.aws, self.cluster))}
 
     def _hold(self, work: Work) -> None:
-        begun, told = time.monotonic(), ""
+        begun, told = time.monotonic(), set[str]()
         while found := self.findings():
             wait = max((one.wait or 0.0 for one in found), default=0.0)
             if any(one.wait is None for one in found) or time.monotonic() - begun + wait > self.most_wait:
                 raise Fail(self._refusal(found, wait))
-            if (text := "; ".join(one.found for one in found)) != told:
-                work.say(f"{self.name}: contract waits up to {wait:.0f} s: {text}")
-                told = text
+            # Told once for each reason; the numbers in it change with each look.
+            if {one.expected for one in found} - told:
+                work.say(f"{self.name}: contract waits up to {wait:.0f} s: {'; '.join(one.found for one in found)}")
+                told |= {one.expected for one in found}
             self._pause(work, min(wait, LOOK_SECONDS), wait)
         work.say(f"{self.name}: {self.color} has no weight, no target, no task, and was quiet for {self.quiet:.0f} s")
 
@@ -172,7 +173,7 @@ class Evidence:
         mine = [one for one in running_tasks(self.aws, self.cluster) if self._is_mine(one)]
         return [
             Finding(
-                found=f"{self.color} has {len(some)} running or pending tasks: {_listed(map(str, some))}",
+                found=f"{self.color} has {_many(len(some), 'running or pending task')}: {_listed(map(str, some))}",
                 expected="none of its service or of its task definitions, whoever started it",
                 todo=f"Stop {_stop(some)}, and whatever starts such tasks.",
                 wait=wait,
@@ -201,8 +202,8 @@ class Evidence:
         return [
             Finding(
                 found=(
-                    f"{self.color} answered {seen.count} requests in the last {needed + self.period:.0f} s, the last "
-                    f"one before {until} UTC (metric RequestCount, {self.period} s each, complete after "
+                    f"{self.color} answered {_many(seen.count, 'request')} in the last {needed + self.period:.0f} s, "
+                    f"the last one before {until} UTC (metric RequestCount, {self.period} s each, complete after "
                     f"{self.delay:.0f} s)"
                 ),
                 expected=f"none for {self.quiet:.0f} s",
@@ -238,6 +239,10 @@ def check(checks: Checks) -> None:
 def _target(state: Mapping[str, Any]) -> str:
     target = state["Target"]
     return f"{target['Id']}:{target.get('Port', '')} {state['TargetHealth']['State']}"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _listed(texts: Any) -> str:

@@ -12,6 +12,8 @@ import time
 
 import pytest
 
+from provider.answered import answers
+from provider.rpc.messages import Fail
 from tests.provider.plugin_process import Error
 from tests.provider.task_script import TaskScript
 from tests.provider.test_freeze import freeze, thaw
@@ -173,6 +175,7 @@ def test_a_target_that_drains_is_waited_for(plugin, gone):
     assert gone.fake.count("run_task") == 0
     elb.deregister_targets(TargetGroupArn=group, Targets=[target])
     assert plugin.finish(call)["exitCode"] == 0
+    assert len([one for one in plugin.lines.lasting() if "contract waits" in one]) == 1
 
 
 def test_tasks_of_its_service(plugin, live):
@@ -185,7 +188,7 @@ def test_tasks_of_its_service(plugin, live):
 def test_a_task_that_was_started_by_hand(plugin, gone):
     """Of the old color's task definition, whatever version it is told to say; one that waits to start counts too."""
     name, script = start_by_hand(gone)
-    refused(plugin, gone, "blue has 1 running or pending tasks", f"{name} (v1, ", "Stop it (`aws ecs stop-task`)")
+    refused(plugin, gone, "blue has 1 running or pending task: ", f"{name} (v1, ", "Stop it (`aws ecs stop-task`)")
     without_evidence(plugin, gone)
     script.release.set()
     stopped(gone, name)
@@ -260,7 +263,7 @@ def test_it_answered_a_request_not_long_ago(plugin, gone):
 def test_a_minute_that_may_not_have_arrived_yet_is_no_proof(plugin, gone):
     """Quiet for longer than asked for, as far as is seen; but the last minutes may still be on their way."""
     answered(gone, 1, ago=QUIET + PERIOD)
-    refused(plugin, gone, "blue answered 1 requests")
+    refused(plugin, gone, "blue answered 1 request in the last")
     assert contract(plugin, gone, delaySeconds=0)["exitCode"] == 0
 
 
@@ -353,3 +356,48 @@ def test_wrong_evidence_is_refused(plugin, gone):
     assert set(failures) == {f"evidence.{one}" for one in ("color", "quietSeconds", "pending", "more", "services")}
     _, failures = plugin.check("TaskRun", gone.task(evidence=[1]))
     assert "expected a map" in failures["evidence"]
+
+
+class Pages:
+    """CloudWatch's answers, one page after the other."""
+
+    def __init__(self, *pages):
+        self.pages, self.asked = list(pages), []
+
+    def call(self, service, operation, **parameters):
+        self.asked.append((service, operation, dict(parameters)))
+        return self.pages.pop(0)
+
+
+def page(*points, status="Complete", **more):
+    at = [datetime.datetime.fromtimestamp(one, datetime.UTC) for one, _ in points]
+    found = {"Id": "answered", "Timestamps": at, "Values": [value for _, value in points], "StatusCode": status}
+    return {"MetricDataResults": [found], **more}
+
+
+RULE = "arn:aws:elasticloadbalancing:eu-west-1:1:listener-rule/app/orders/50dc/f2f7/9683"
+GROUP = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/orders-blue/73e2"
+
+
+def test_every_page_of_the_metric_counts_and_the_clock_is_that_of_aws():
+    header = {"ResponseMetadata": {"HTTPHeaders": {"date": "Wed, 25 Nov 2026 12:00:00 GMT"}}}
+    aws = Pages(page((600, 2.0), status="PartialData", NextToken="more"), page((120, 5.0), (660, 0.0), **header))
+    seen = answers(aws, RULE, GROUP, seconds=540, period=60)
+    assert (seen.count, seen.until) == (7, 660)  # a minute with 0 is quiet
+    assert seen.now == datetime.datetime(2026, 11, 25, 12, tzinfo=datetime.UTC).timestamp()
+    (query,) = aws.asked[0][2]["MetricDataQueries"]
+    metric = query["MetricStat"]["Metric"]
+    assert (metric["Namespace"], metric["MetricName"]) == ("AWS/ApplicationELB", "RequestCount")
+    assert {one["Name"]: one["Value"] for one in metric["Dimensions"]} == {
+        "LoadBalancer": "app/orders/50dc",
+        "TargetGroup": "targetgroup/orders-blue/73e2",
+    }
+    assert (query["MetricStat"]["Period"], query["MetricStat"]["Stat"]) == (60, "Sum")
+    assert aws.asked[0][2]["StartTime"].timestamp() % 60 == 0
+    assert aws.asked[1][2]["NextToken"] == "more"
+
+
+@pytest.mark.parametrize("status", ["InternalError", "Forbidden"])
+def test_a_metric_that_is_not_read_proves_nothing(status):
+    with pytest.raises(Fail, match=f"could not be read .{status}., and a metric that is not read proves nothing"):
+        answers(Pages(page(status=status)), RULE, GROUP, seconds=540, period=60)
