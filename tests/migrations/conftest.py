@@ -60,11 +60,11 @@ def own_tree(schema_trees, tmp_path):
     tree = tmp_path / "own"
     shutil.copytree(schema_trees["v1"], tree)
 
-    def add(statement, name="e0002", down="e0001", settings="", phase="expand"):
+    def add(statement, name="e0002", down="e0001", settings="", phase="expand", allow=True):
         file = tree / "migrations" / phase / f"{name}_test.py"
         file.write_text(REVISION.format(name=name, down=down, settings=settings, statement=statement))
         (file.parent / "HEAD").write_text(f"{name}\n")
-        return allow_all(tree)
+        return allow_all(tree) if allow else tree
 
     return add
 
