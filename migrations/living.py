@@ -48,7 +48,8 @@ def require_none(connection: Connection, todo: Sequence[Revision], settings: Set
     names = ", ".join(revision.revision for revision in todo)
     raise OldVersionLivesError(
         f"migrations: contract {names} not applied: {'; '.join(str(one) for one in found[:_LISTED])}{more}; expected "
-        f"only versions that know it, such as {settings.version}. {found[0].todo}, then run again; nothing of it was changed"
+        f"only versions that know it, such as {settings.version}. {found[0].todo}, then run again; "
+        "nothing of it was changed"
     )
 
 

@@ -57,8 +57,8 @@ def answers(aws: Aws, rule: str, group: str, *, seconds: float, period: int) -> 
         for result in answer["MetricDataResults"]:
             if result.get("StatusCode") in NO_ANSWER:
                 raise Fail(
-                    f"AWS cloudwatch GetMetricData: RequestCount of {group} could not be read ({result['StatusCode']}), "
-                    "and a metric that is not read proves nothing; run `pulumi up` again"
+                    f"AWS cloudwatch GetMetricData: RequestCount of {group} could not be read "
+                    f"({result['StatusCode']}), and a metric that is not read proves nothing; run `pulumi up` again"
                 )
             for at, value in zip(result["Timestamps"], result["Values"], strict=True):
                 count += value
