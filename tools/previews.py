@@ -34,7 +34,7 @@ def run(command: Sequence[str], env: Mapping[str, str], stack: str) -> int:
     events, report = FOLDER / f"{stack}.events", FOLDER / f"{stack}.release.json"
     inside = {**env, **EVENT_LOG, REPORT: str(report)}
     code = child.call([*command, "--event-log", str(events)], inside, stdin=None)
-    made = artefact(stack, code, _events(events), _json(report))
+    made = artefact(stack, code, read_events(events), _json(report))
     (FOLDER / f"{stack}.json").write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
     release = report.with_suffix(".md")
     comment = markdown(made, release.read_text(encoding="utf-8") if release.exists() else "")
@@ -56,7 +56,7 @@ def artefact(stack: str, code: int, events: Sequence[Mapping[str, Any]], release
         "replaced": [one for one in resources if one["operation"] == "replace"],
         "deleted": [one for one in resources if one["operation"] == "delete"],
         "changed": [one for one in resources if one["operation"] not in (*QUIET, "replace", "delete")],
-        "errors": list(_errors(events)),
+        "errors": list(errors(events)),
         "release": release,
     }
 
@@ -83,7 +83,7 @@ def counts(changes: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {operation}" for operation, number in order if number) or "none"
 
 
-def _events(file: Path) -> list[Mapping[str, Any]]:
+def read_events(file: Path) -> list[Mapping[str, Any]]:
     """The engine's events; what can't be read is left out: an interrupted preview ends in the middle of a line."""
     found: list[Mapping[str, Any]] = []
     for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
@@ -122,7 +122,7 @@ def _resources(events: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
         yield {"operation": found["op"], "type": found["type"], "name": name, "urn": found["urn"]}
 
 
-def _errors(events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def errors(events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     seen = set()
     for event in events:
         found = event.get("diagnosticEvent") or {}

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from . import cli, previews
+from . import cli, previews, ups
 from .env import environment
 from .project import LOCAL, ROOT, ToolError, python, runs_embedded_aws
 
@@ -20,7 +20,8 @@ VARIABLES = (VARIABLE, f"{VARIABLE}_FILE")
 
 
 def run(operation: str, stack: str, arguments: Sequence[str]) -> int:
-    """Become ``pulumi OPERATION`` on the stack; a preview is run to its end, as it has files to write after it.
+    """Become ``pulumi OPERATION`` on the stack. A preview, and an update in a script, is run to its end: there is
+    something to do after it.
 
     Raises:
         ToolError: for a stack without settings, for a passphrase that does not open them, or when the embedded AWS
@@ -38,6 +39,8 @@ def run(operation: str, stack: str, arguments: Sequence[str]) -> int:
         return previews.run(command, env, stack)
     if not sys.stdin.isatty():
         command.append("--yes")  # nobody is there to ask: whoever calls this in a script has decided
+        if operation == "up":
+            return ups.run(command, env)
     return _become(command, env)
 
 
