@@ -110,6 +110,7 @@ class Lookout:
     mode: str = STRONGEST
     clock: Callable[[], float] = time.monotonic
     learned: dict[int, str] = field(default_factory=dict)  # relation: the mode a try waited for
+    unsure: bool = False  # the last look saw somebody for the first time whose age is hidden from us
     _seen: dict[tuple[int | None, str], float] = field(default_factory=dict)
 
     def find(self, connection: Connection, age: float) -> list[Blocker]:
@@ -122,6 +123,7 @@ class Lookout:
             "oids": list(self.learned),
             "modes": list(self.learned.values()),
         }
+        self.unsure = False
         found: dict[tuple[int | None, str], Blocker] = {}
         for row in connection.execute(_LOOK, asked).fetchall():
             blocker = self._judge(connection, row, age)
@@ -135,8 +137,9 @@ class Lookout:
         if mode not in CONFLICTS[wanted]:
             return None
         # The server hides how old another role's transaction is from a role that may not see it.
-        seen = self._seen.setdefault((pid, transaction), self.clock())
-        age = age if age is not None else self.clock() - seen
+        if age is None:
+            self.unsure = self.unsure or (pid, transaction) not in self._seen
+            age = self.clock() - self._seen.setdefault((pid, transaction), self.clock())
         if age <= least or (autovacuum and _WRAPAROUND not in query and _gave_way(connection, pid)):
             return None
         return Blocker(pid=pid, name=name, state=state, age=age, table=table, mode=mode, waits=not granted, query=query)

@@ -197,6 +197,7 @@ def test_an_owner_who_may_not_see_how_old_others_are_still_does_not_queue(
     assert found.returncode == 4
     assert f"process {report.info.backend_pid} (report) holds orders (ACCESS SHARE), state not visible" in found.stderr
     assert "query: <insufficient privilege>" in found.stderr
+    assert "and 0 tries: process" in found.stderr
 
 
 @contextlib.contextmanager
