@@ -124,7 +124,7 @@ def _when(asked: Asked, phase: Phase) -> str:
         serves = f", while {asked.previous_color} serves {asked.back}" if asked.back else ""
         return f"before a task of {asked.version} starts{serves}"
     if phase == "backfill":
-        return "after the shift, as a task of its own, beside the traffic"
+        return "after the shift, as a task of its own, in batches beside the traffic"
     if _runs(asked, phase):
         return f"after the last task of {asked.previous_color} has stopped"
     return "held back: it runs in an `up` with previous: retired"
