@@ -70,10 +70,6 @@ def test_after_the_contract_the_old_shape_is_gone_and_the_content_is_not(
         expect(newest, kept)
         expect(newest, change(newest, kept))
         expect(newest, write(newest, "by v3"))
-        with service(schema_trees["v2"], app_environment, "v2") as too_old:
-            status, answer, _ = too_old.request("GET", "/readyz")
-            assert status == 503
-            assert "contract c0001, c0002 is applied" in answer["reason"]
     with schema_server.connect(schema) as connection:
         columns = connection.execute(
             "SELECT column_name FROM information_schema.columns WHERE table_name = 'orders'"
