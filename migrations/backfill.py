@@ -227,7 +227,7 @@ class _Run:
         time.sleep(seconds)
 
     def _lock_refused(self, error: psycopg.Error) -> LockNotObtainedError:
-        found = Lookout(tables=(self._declared.table,), mode="ROW EXCLUSIVE").find(self._connection, 0)
+        found = Lookout(tables=(self._declared.regclass,), mode="ROW EXCLUSIVE").find(self._connection, 0)
         by = found[0].in_full() if found else first_line(error)
         return LockNotObtainedError(
             f"migrations: {self._what}: no batch got its locks within {self._settings.budgets.lock['backfill']:.0f} s: "
@@ -236,7 +236,7 @@ class _Run:
 
     def _never_complete(self, rows: int) -> BackfillIncompleteError:
         # EXCLUSIVE is in the way of nothing but row locks and more.
-        found = Lookout(tables=(self._declared.table,), mode="EXCLUSIVE").find(self._connection, _PASS_PAUSE_SECONDS)
+        found = Lookout(tables=(self._declared.regclass,), mode="EXCLUSIVE").find(self._connection, _PASS_PAUSE_SECONDS)
         by = found[0].in_full() if found else "no long transaction holds them, so something goes on writing such rows"
         return BackfillIncompleteError(
             f"migrations: {self._what}: {rows} rows of {self._declared.table} are still to be filled after "

@@ -36,7 +36,8 @@ WITH stop AS (
 )
 SELECT (SELECT count(*) FROM filled),
        (SELECT count(*) FROM filled WHERE bluegreen_left),
-       (SELECT bluegreen_key::text FROM chosen ORDER BY bluegreen_key DESC LIMIT 1),
+       -- With its table: the name alone would be the text that is selected, and 99 comes behind 100 as text.
+       (SELECT bluegreen_key::text FROM chosen ORDER BY chosen.bluegreen_key DESC LIMIT 1),
        (SELECT bluegreen_key::text FROM stop)
 """
 _KEEP = "UPDATE schema_backfills SET position = %s, rows_done = rows_done + %s, updated_at = clock_timestamp()"

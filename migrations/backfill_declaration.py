@@ -58,6 +58,11 @@ class Declaration:
         return sql.Identifier(*self.table.split("."))
 
     @property
+    def regclass(self) -> str:
+        """The table as `to_regclass` reads it."""
+        return self.table_sql.as_string()
+
+    @property
     def key_sql(self) -> sql.Composable:
         """The key's column, with its table: both statements of a batch join it with another one."""
         return sql.Identifier(*self.table.split("."), self.key)
@@ -86,7 +91,7 @@ WHERE held.attrelid = to_regclass(%s) AND held.attname = %s AND held.attnum > 0 
 def key_type(connection: Connection, declared: Declaration) -> str:
     """The key's type in SQL. Raises BadTreeError where the column can't be walked."""
     what = f"migrations: backfill {declared.name}: {declared.table}.{declared.key}"
-    row = connection.execute(_KEY, (declared.table, declared.key)).fetchone()
+    row = connection.execute(_KEY, (declared.regclass, declared.key)).fetchone()
     if row is None:
         raise BadTreeError(f"{what} is not in this database, expected a column to walk the table by; mend `key`")
     if not row[1] or not row[2]:

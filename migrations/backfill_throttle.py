@@ -36,6 +36,11 @@ class Latency:
         self._recent: deque[float] = deque(maxlen=_RECENT)
         self._usual: float | None = None
 
+    @property
+    def judged(self) -> bool:
+        """False where the settings switch it off."""
+        return bool(self._factor)
+
     def add(self, seconds: float) -> None:
         """One sample. The first ones make what is usual."""
         self._recent.append(seconds)
@@ -55,7 +60,7 @@ class Latency:
 
     def strain(self) -> str | None:
         """Why to hold back, or None."""
-        if not self._factor or self._usual is None or len(self._recent) < _FEWEST:
+        if not self.judged or self._usual is None or len(self._recent) < _FEWEST:
             return None
         now = self._level()
         if now <= max(self._usual * self._factor, self._usual + self._slack):
