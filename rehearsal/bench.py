@@ -77,7 +77,7 @@ def _measure(rps: float, pulumi: str, *, check: bool) -> Figures:
     story = Story(stage)
     try:
         figures.update(_platform(stage, story))
-        figures.update(_releases(stage, story))
+        figures.update(releases(stage, story))
     finally:
         stage.close()
     return figures
@@ -122,7 +122,7 @@ def _preview(stage: Stage) -> float:
     return outcome.seconds
 
 
-def _releases(stage: Stage, story: Story) -> Figures:
+def releases(stage: Stage, story: Story) -> Figures:
     """Release and roll back, under load."""
     _step("load on", story.load_on)
     _step("release v2", lambda: story.release("v2"))
