@@ -41,7 +41,7 @@ local: .tools ## start the embedded AWS
 local-stop: .tools ## stop it, with all it started and stored
 	@$(PYTHON_SH) -m local stop
 
-preview: .tools-for-stack ## what `make up` would do
+preview: .tools-for-stack ## what `make up` would do; the same as files in .local/preview
 	@$(TOOLS) preview --stack '$(STACK)' -- $(ARGS)
 
 up: .tools-for-stack ## create or release
