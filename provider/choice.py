@@ -55,10 +55,10 @@ class WayOut:
         canceled = isinstance(error, Canceled)
         why = "the run was canceled" if canceled else str(error)
         if choose(self.setting, canceled=canceled, back_serves=not self.silent) == "rollback":
-            return f"{why}. {self._put_back()}"
+            return f"{why}. {self._put_back('Run `pulumi up` to go on' if canceled else AGAIN)}"
         return f"{why}. {self._freeze(at, why)}"
 
-    def _put_back(self) -> str:
+    def _put_back(self, again: str) -> str:
         """Set the weights that the shift goes back to, inside PUT_BACK_SECONDS."""
         problem = within(
             LAST_TRY_SECONDS,
@@ -66,7 +66,7 @@ class WayOut:
         )
         if problem is None:
             self.work.say(f"weights put back: {show(self.back)}")
-            return f"The weights are back at {show(self.back)}. {self.schema()}. {AGAIN}"
+            return f"The weights are back at {show(self.back)}. {self.schema()}. {again}"
         return (
             f"The weights could NOT be put back to {show(self.back)} in {PUT_BACK_SECONDS:.0f} s ({problem}): "
             f"set them by hand in listener rule {self.rule}, or run `pulumi up` again: it plans from the live weights"
