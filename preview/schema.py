@@ -133,10 +133,11 @@ def examine(folder: Path, facts: Mapping[str, Any] | None) -> SchemaExamination:
     try:
         from preview import examine as examination
     except ImportError as error:
+        package = (error.name or "").partition(".")[0]
         return SchemaExamination(
             revisions=(),
             measured=False,
-            reason=f"the package {error.name} of app/requirements.txt is not installed here: neither linted nor "
-            "measured; run `make tools`",
+            reason=f"the package {package} of app/requirements.txt is not installed here: neither linted nor measured; "
+            "run `make tools`",
         )
     return examination.examine(folder, facts)
