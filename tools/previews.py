@@ -33,16 +33,20 @@ def run(command: Sequence[str], env: Mapping[str, str], stack: str) -> int:
         old.unlink()
     events, report = FOLDER / f"{stack}.events", FOLDER / f"{stack}.release.json"
     inside = {**env, **EVENT_LOG, REPORT: str(report)}
-    code = child.call([*command, "--event-log", str(events)], inside, stdin=None)
-    made = artefact(stack, code, read_events(events), _json(report))
-    (FOLDER / f"{stack}.json").write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
-    release = report.with_suffix(".md")
-    comment = markdown(made, release.read_text(encoding="utf-8") if release.exists() else "")
-    (FOLDER / f"{stack}.md").write_text(comment, encoding="utf-8")
-    for scratch in (events, report, release):
-        scratch.unlink(missing_ok=True)
+    try:
+        code = child.call([*command, "--event-log", str(events)], inside, stdin=None)
+        _write(artefact(stack, code, read_events(events), _json(report)), report.with_suffix(".md"))
+    finally:
+        for scratch in (events, report, report.with_suffix(".md")):
+            scratch.unlink(missing_ok=True)
     say(f"tools: the same as files: {FOLDER / stack}.json and .md")
     return code
+
+
+def _write(made: Mapping[str, Any], release: Path) -> None:
+    comment = markdown(made, release.read_text(encoding="utf-8") if release.exists() else "")
+    (FOLDER / f"{made['stack']}.json").write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+    (FOLDER / f"{made['stack']}.md").write_text(comment, encoding="utf-8")
 
 
 def artefact(stack: str, code: int, events: Sequence[Mapping[str, Any]], release: object) -> dict[str, Any]:

@@ -90,6 +90,17 @@ def test_only_the_two_files_are_left(preview, tmp_path):
     assert sorted(path.name for path in (tmp_path / "preview").iterdir()) == ["dev.json", "dev.md"]
 
 
+def test_an_interrupted_preview_leaves_nothing(preview, tmp_path, monkeypatch):
+    def interrupted(command, _env, stdin):
+        Path(command[-1]).write_text("{}")
+        raise KeyboardInterrupt(stdin)
+
+    monkeypatch.setattr(previews.child, "call", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        preview(*EVENTS)
+    assert list((tmp_path / "preview").iterdir()) == []
+
+
 def test_a_preview_that_fails_says_why_and_keeps_its_code(preview, tmp_path):
     assert preview(*EVENTS, error("version v9 does not exist"), error("version v9 does not exist"), code=255) == 255
     found = made(tmp_path)
