@@ -77,7 +77,7 @@ class SchemaSteps(Acting):
         try:
             self._await_task(task, "RUNNING")
             short = task.rsplit("/", 1)[-1]
-            says = f"{color} has 1 running or pending tasks"
+            says = f"{color} has 1 running or pending task"
             failure = Failure(tree=old, reasons=(says, short, self.stage.versions[old]))
             said = self.refused(failure, previous="retired")
             if REMOVED not in live.columns(TABLE):

@@ -80,7 +80,7 @@ def interrupt(process, folder, how=signal.SIGINT):
 )
 def test_an_interrupt_stops_everything(tmp_path, words, how):
     folder = tmp_path / "rehearsal"
-    with playing(folder, *BEGIN, "load on", "release v2, with its expand") as process:
+    with playing(folder, *BEGIN, "load on", "release v2 while a transaction holds the table") as process:
         read_until(process, words)
         interrupt(process, folder, how)
 

@@ -74,13 +74,13 @@ def test_a_backfill_is_looked_at_in_the_database(play, left, record, says):
     assert play.story.schema.backfilled() == "30500 rows in 2.0 s under load, 0 left"
 
 
-REFUSED = "contract c0001 was not started: blue has 1 running or pending tasks: blue-by-hand (v-1, RUNNING)"
+REFUSED = "contract c0001 was not started: blue has 1 running or pending task: blue-by-hand (v-1, RUNNING)"
 
 
 def test_a_contract_waits_for_a_task_by_hand(play):
     play.outcome.code, play.outcome.errors = 1, [REFUSED]
     said = play.story.schema.contract_refused("v1")
-    assert "nothing was removed; it says: blue has 1 running or pending tasks: blue-by-hand" in said
+    assert "nothing was removed; it says: blue has 1 running or pending task: blue-by-hand" in said
     assert play.ran == [{"previous": "retired"}]
     assert play.stopped == ["arn:task/blue-by-hand"]
 
