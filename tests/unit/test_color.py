@@ -54,6 +54,30 @@ def test_a_task_can_do_as_little_as_it_needs(recording: Recording, kind: str) ->
     assert "privileged" not in definition
 
 
+def migrations_at_boot(definitions: list[dict[str, Any]]) -> list[str]:
+    """What would run the migrations once for each task that starts: the program itself, or a container it waits for."""
+    found = [f"{one['name']} waits for another container" for one in definitions if one.get("dependsOn")]
+    words = [(one["name"], " ".join([*one.get("entryPoint", []), *one.get("command", [])])) for one in definitions]
+    return found + [f"{name} runs migrations" for name, text in words if re.search(r"migrations|alembic", text)]
+
+
+def test_no_task_of_a_service_migrates_at_its_start(recording: Recording) -> None:
+    """As a sidecar a migration runs once for each task, at the same time, and again on every scale-out."""
+    services = recording.of(SERVICE)
+    assert len(services) == 2
+    for color in ("blue", "green"):
+        definitions = json.loads(recording.one(TASK, f"{color}-tasks-app").inputs["containerDefinitions"])
+        assert [one["essential"] for one in definitions] == [True]
+        assert migrations_at_boot(definitions) == []
+
+
+def test_twin_a_sidecar_that_migrates_is_found(recording: Recording) -> None:
+    app = container(recording, "green-tasks-app")
+    sidecar = {**app, "name": "migrate", "essential": False, "command": ["python", "-m", "migrations", "expand"]}
+    waits = {**app, "dependsOn": [{"containerName": "migrate", "condition": "SUCCESS"}]}
+    assert migrations_at_boot([sidecar, waits]) == ["app waits for another container", "migrate runs migrations"]
+
+
 @pytest.mark.parametrize("kind", ["app", "migrate"])
 def test_secrets_come_by_their_full_arn_and_never_in_the_environment(recording: Recording, kind: str) -> None:
     definition = container(recording, f"green-tasks-{kind}")
