@@ -45,12 +45,13 @@ def check(settings: Settings, say: Say) -> Result:
                 "release the version, so that its expand runs"
             )
         # No reason to refuse: the way back must not depend on who edited a file or changed an index.
-        warnings = [*gate.edited(connection, tree), *drift.look(connection).lines()]
+        looked = drift.look(connection)
+        warnings = [*gate.edited(connection, tree), *looked.lines()]
         for line in warnings:
             say(f"check: {line}")
         _remember(connection, tree, settings)
         say(f"version {settings.version} can serve this database")
-        result = outcome.of("check", connection, settings, tree, [], warnings)
+        result = outcome.of("check", connection, settings, tree, [], warnings, looked.live)
     return {**result, "seconds": round(time.monotonic() - started, 3)}
 
 

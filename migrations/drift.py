@@ -81,11 +81,11 @@ def require_none(found: Look, refuse: Refuse, command: str) -> None:
         )
 
 
-def store(connection: Connection, version: str) -> bool:
-    """Store the structure as it is now; False where a table was locked for somebody alone."""
+def store(connection: Connection, version: str) -> Structure | None:
+    """Store the structure as it is now, and answer it; None where a table was locked for somebody alone."""
     live = _read(connection, 0, None)
     if live is None:
-        return False
+        return None
     revisions = [entry.revision for entry in history.entries(connection) if entry.phase in ("expand", "contract")]
     connection.execute(
         "INSERT INTO schema_structure (revisions, fingerprint, structure, version) VALUES (%s, %s, %s::jsonb, %s)"
@@ -93,7 +93,7 @@ def store(connection: Connection, version: str) -> bool:
         " structure = excluded.structure, version = excluded.version, taken_at = clock_timestamp()",
         (revisions, live.fingerprint, json.dumps(live.as_json()), version),
     )
-    return True
+    return live
 
 
 def listed(differences: Sequence[Difference]) -> str:

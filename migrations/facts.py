@@ -35,8 +35,11 @@ ORDER BY c.relpages DESC, c.relname LIMIT %s
 _PAGES = _SIZES.replace("pg_total_relation_size(c.oid)", "c.relpages::bigint * current_setting('block_size')::bigint")
 
 
-def read(connection: Connection, tree: Tree) -> Facts:
-    """The facts, made to fit on one line: the structure is left out (null) first, then the smallest tables."""
+def read(connection: Connection, tree: Tree, found: Structure | None = None) -> Facts:
+    """The facts, made to fit on one line: the structure is left out (null) first, then the smallest tables.
+
+    found: the structure, where it was read a moment ago.
+    """
     tables = sizes(connection)
     facts: Facts = {
         "server": _server(connection),
@@ -44,7 +47,7 @@ def read(connection: Connection, tree: Tree) -> Facts:
         "revisions": [entry.revision for entry in history.entries(connection)],
         "tables": tables,
         "backfills": _backfills(connection, tree),
-        "structure": packed(_if_not_locked(connection, structure.read)),
+        "structure": packed(found or _if_not_locked(connection, structure.read)),
     }
     if _size(facts) > LINE_LIMIT:
         facts["structure"] = None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from migrations import facts, history, rule
 from migrations.database import Connection
 from migrations.settings import Settings
+from migrations.structure import Structure
 from migrations.tree import Tree
 
 Result = dict[str, object]
@@ -22,8 +23,11 @@ def of(
     tree: Tree,
     applied: Sequence[str],
     warnings: Sequence[str] = (),
+    live: Structure | None = None,
 ) -> Result:
-    """The result of one command. `warnings`: what was told and let pass, such as drift that harms nothing."""
+    """The result of one command. `warnings`: what was told and let pass, such as drift that harms nothing. `live`: the
+    structure as it is, where it is known.
+    """
     rows = history.entries(connection)
     newest = {entry.phase: entry.revision for entry in rows}
     have = history.applied(connection)
@@ -35,5 +39,5 @@ def of(
         "pendingBackfills": [each.revision for each in rule.pending(tree, have, "backfill")],
         "pendingContracts": [each.revision for each in rule.pending(tree, have, "contract")],
         "warnings": [warning[:_WARNING_LIMIT] for warning in warnings[:_WARNINGS]],
-        "facts": facts.read(connection, tree),
+        "facts": facts.read(connection, tree, live),
     }

@@ -32,13 +32,14 @@ def apply(phase: Phase, settings: Settings, say: Say) -> Result:
         else:
             say(f"{phase}: nothing to do")
         history.record_version(connection, settings.version, tree)
+        live = looked.live
         # Also where a run before this one was killed between its last revision and this line.
-        if (todo or not looked.comparable) and not drift.store(connection, settings.version):
-            say(
-                "the structure was not stored, a table is locked for another session alone: drift is not told next time"
-            )
+        if todo or not looked.comparable:
+            live = drift.store(connection, settings.version)
+            if live is None:
+                say("the structure was not stored, a table is locked for another session alone: drift is not told next")
         applied = [revision.revision for revision in todo]
-        result = outcome.of(phase, connection, settings, tree, applied, looked.lines())
+        result = outcome.of(phase, connection, settings, tree, applied, looked.lines(), live)
     return {**result, "seconds": round(time.monotonic() - started, 3)}
 
 
