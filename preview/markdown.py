@@ -47,7 +47,7 @@ def code(value: str) -> str:
 def _title(report: Part) -> list[str]:
     asked = report["release"]
     lines = [f"### {_upper(text.title(report))}"]
-    lines += [f"\n> **This release would be refused:** {_cell(reason)}" for reason in report["refused"]]
+    lines += [f"\n> **This release would be refused:** {_cell(one['reason'])}" for one in report["refused"]]
     return lines + ([f"\n> **Frozen:** {_cell(asked['frozen'])}"] if asked["frozen"] else [])
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from migrations.errors import MigrationError
+from migrations.errors import Exit, MigrationError
 from migrations.revision_file import Phase
 from migrations.tree import read_tree
 from preview import release
@@ -51,7 +51,7 @@ class Schema:
 def build(asked: Asked, schema: Schema, examine: Examine, now: datetime | None = None) -> Part:
     """The report. A tree that can't be read and a lint that refuses are in `refused`; what can't be measured is not."""
     now, began = now or datetime.now(UTC), time.monotonic()
-    refused = unservable(asked, schema.facts)
+    refused = [_refusal(Exit.NOT_SERVABLE, reason) for reason in unservable(asked, schema.facts)]
     examined, notes = None, list(schema.notes)
     filled: dict[str, str] = {}
     if schema.tree is not None:
@@ -59,7 +59,7 @@ def build(asked: Asked, schema: Schema, examine: Examine, now: datetime | None =
             filled = _filled(schema.tree)
             examined = examine(schema.tree, schema.facts)
         except MigrationError as error:
-            refused.append(str(error))
+            refused.append(_refusal(error.exit, str(error)))
             notes.append("the revisions can't be read")
         except ModuleNotFoundError as error:
             notes.append(f"the SQL was not looked at: {error.name} is not installed here; `make tools` installs it")
@@ -68,7 +68,7 @@ def build(asked: Asked, schema: Schema, examine: Examine, now: datetime | None =
     part = _schema(asked, schema, examined, notes, now)
     for one in (one for phase in part["phases"] if phase["phase"] == "backfill" for one in phase["revisions"]):
         one |= _fill(one["revision"], filled.get(one["revision"]), part["facts"]["source"], schema.facts or {})
-    refused += [f"the lint refuses {name}" for name in _lint_refuses(part["lint"])]
+    refused += [_refusal(Exit.LINT_REFUSED, f"the lint refuses {name}") for name in _lint_refuses(part["lint"])]
     return {
         "format": FORMAT,
         "takenAt": now.isoformat(timespec="seconds"),
@@ -80,6 +80,11 @@ def build(asked: Asked, schema: Schema, examine: Examine, now: datetime | None =
         "refused": refused,
         "seconds": round(time.monotonic() - began, 3),
     }
+
+
+def _refusal(exit_: Exit, reason: str) -> Part:
+    """With the exit code that the migrations command would end with."""
+    return {"exit": int(exit_), "name": exit_.name, "reason": reason}
 
 
 def unservable(asked: Asked, facts: Mapping[str, Any] | None) -> list[str]:

@@ -279,5 +279,5 @@ def price(overlap: Part) -> str:
     )
 
 
-def _refused(reasons: Sequence[str]) -> list[str]:
-    return [line for reason in reasons for line in wrap(f"THIS RELEASE WOULD BE REFUSED: {reason}")]
+def _refused(refusals: Sequence[Part]) -> list[str]:
+    return [line for one in refusals for line in wrap(f"THIS RELEASE WOULD BE REFUSED: {one['reason']}")]

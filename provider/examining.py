@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from migrations.errors import BadTreeError, Exit
+from migrations.errors import BadTreeError, LintRefusedError
 from provider.facts import PROJECT, Facts
 from provider.work import Work
 
@@ -25,7 +25,7 @@ COMMAND: Final = (sys.executable, "-m", "preview.examine")
 SECONDS: Final = 60.0
 STOP_SECONDS: Final = 15.0  # its PostgreSQL is stopped and its folder removed
 POLL_SECONDS: Final = 0.05
-REFUSED: Final = (Exit.BAD_TREE, Exit.LINT_REFUSED)
+REFUSED: Final = {int(kind.exit): kind for kind in (BadTreeError, LintRefusedError)}
 
 Examine = Callable[[Path, Facts | None], Mapping[str, Any]]
 
@@ -35,7 +35,7 @@ class ExaminingError(Exception):
 
 
 def examiner(work: Work, command: Sequence[str] = COMMAND, seconds: float = SECONDS) -> Examine:
-    """Examines a tree against facts. Raises BadTreeError, ModuleNotFoundError, ExaminingError."""
+    """Examines a tree against facts. Raises BadTreeError, LintRefusedError, ModuleNotFoundError, ExaminingError."""
 
     def examine(tree: Path, facts: Facts | None) -> Mapping[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
@@ -81,7 +81,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _answer(code: int, out: str, err: str) -> Mapping[str, Any]:
     said = ([line.strip() for line in err.splitlines() if line.strip()] or ["it said nothing"])[-1]
     if code in REFUSED:
-        raise BadTreeError(said)
+        raise REFUSED[code](said)
     if missing := re.fullmatch(r"ModuleNotFoundError: No module named '([\w.]+)'", said):
         raise ModuleNotFoundError(said, name=missing[1])
     if code:

@@ -94,5 +94,9 @@ class ReleaseReport(Handler):
         work.say(text.render(report))
         if os.environ.get(FILE):
             files.write(report, os.environ[FILE])
-        if report["refused"]:
-            raise Fail(f"this release would be refused: {'; '.join(report['refused'])}. Nothing was changed")
+        if refused := report["refused"]:
+            reasons = "; ".join(one["reason"] for one in refused)
+            raise Fail(
+                f"this release would be refused: {reasons}. Nothing was changed "
+                f"(exit code {refused[0]['exit']} of the migrations command)"
+            )

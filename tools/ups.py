@@ -23,7 +23,8 @@ from .project import ROOT
 
 FROZEN = 40
 MIGRATION = 40  # and the exit code of the migrations command: 43 is its 3, "can't serve this database"
-_MIGRATION = re.compile(r"container migrate exited with code (\d+)")
+# What its task ended with, or would have: then the preview has ended the run.
+_MIGRATION = re.compile(r"container migrate exited with code (\d+)|exit code (\d+) of the migrations command")
 _FROZEN = re.compile(r"the weights are frozen since ")
 _MOST = 40  # exit codes of ours end below 81; what is above is a signal's
 
@@ -42,7 +43,7 @@ def told(errors: Sequence[str], code: int) -> int:
     """The exit code for what the errors say; `code` where they say nothing special."""
     for text in errors:
         if found := _MIGRATION.search(text):
-            own = int(found[1])
+            own = int(found[1] or found[2])
             if 0 < own < _MOST:
                 say(f"tools: the migrations command ended with {own}, so this ends with {MIGRATION + own}")
                 return MIGRATION + own

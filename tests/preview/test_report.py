@@ -44,7 +44,9 @@ def test_a_good_release_is_refused_by_nothing():
 
 def test_an_error_of_the_lint_refuses_it_and_a_warning_does_not():
     refused = built(None, revision("e0002", "expand", findings=(finding(),)))
-    assert refused["refused"] == ["the lint refuses e0002 (e0002_file.py): no-drop"]
+    assert refused["refused"] == [
+        {"exit": 12, "name": "LINT_REFUSED", "reason": "the lint refuses e0002 (e0002_file.py): no-drop"}
+    ]
     assert refused["schema"]["lint"]["verdict"] == "refused"
     warned = built(None, revision("e0002", "expand", findings=(finding("warning"),)))
     assert warned["refused"] == []
@@ -53,7 +55,8 @@ def test_an_error_of_the_lint_refuses_it_and_a_warning_does_not():
 
 def test_a_tree_that_can_not_be_read_refuses_it_and_the_rest_is_told():
     report = failing(BadTreeError("migrations: expand has two heads, e0002 and e0003"))
-    assert report["refused"] == ["migrations: expand has two heads, e0002 and e0003"]
+    (refused,) = report["refused"]
+    assert (refused["exit"], refused["reason"]) == (9, "migrations: expand has two heads, e0002 and e0003")
     assert report["schema"]["phases"] == []
     assert len(report["traffic"]["steps"]) == 2
     assert report["overlap"]["both"]["tasks"] == 4
@@ -118,8 +121,9 @@ def test_a_version_that_does_not_know_an_applied_contract_is_refused_before_anyt
     )  # fmt: skip
     facts = {**FACTS, "revisions": ["e0001", "e0002", "c0001"]}
     (refused,) = built(plan, facts=facts, tree=None)["refused"]
-    assert refused.startswith("version v1 cannot serve this database: it does not know contract c0001;")
-    assert refused.endswith("the oldest version that can serve is v2")
+    assert refused["exit"] == 3
+    assert refused["reason"].startswith("version v1 cannot serve this database: it does not know contract c0001;")
+    assert refused["reason"].endswith("the oldest version that can serve is v2")
     assert built(plan, facts=FACTS, tree=None)["refused"] == []  # the twin: before the contract it is a good rollback
 
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from migrations.errors import BadTreeError
+from migrations.errors import BadTreeError, LintRefusedError
 from provider.examining import ExaminingError, examiner
 from provider.rpc.engine import EngineLog
 from provider.work import Work
@@ -31,10 +31,10 @@ print(json.dumps({"words": sys.argv[1:3], "facts": json.loads(pathlib.Path(sys.a
     assert found == {"words": ["--tree", str(tmp_path)], "facts": {"revisions": ["e0001"]}}
 
 
-@pytest.mark.parametrize("code", [9, 12])
-def test_a_refusal_comes_back_as_its_last_line(work, tmp_path, code):
+@pytest.mark.parametrize(("code", "kind"), [(9, BadTreeError), (12, LintRefusedError)])
+def test_a_refusal_comes_back_as_its_last_line(work, tmp_path, code, kind):
     script = f"import sys; sys.stderr.write('a warning\\nmigrations: expand has two heads\\n'); sys.exit({code})"
-    with pytest.raises(BadTreeError, match=r"^migrations: expand has two heads$"):
+    with pytest.raises(kind, match=r"^migrations: expand has two heads$"):
         stand_in(work, script)(tmp_path, None)
 
 
