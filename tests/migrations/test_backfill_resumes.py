@@ -26,6 +26,10 @@ END
 $$;
 CREATE TRIGGER wait_at BEFORE UPDATE ON items FOR EACH ROW EXECUTE FUNCTION wait_at();
 """
+HOLDERS = f"""
+SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {BACKFILL_LOCK & 0xFFFFFFFF}
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""  # noqa: S608
 COUNTS = "SELECT count(*) FILTER (WHERE filled = old), min(times), max(times) FROM items"
 
 
@@ -36,10 +40,7 @@ def kill(process):
 
 
 def sessions_left(filling):
-    return filling.one(
-        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database ="
-        f" (SELECT oid FROM pg_database WHERE datname = current_database()) AND objid = {BACKFILL_LOCK & 0xFFFFFFFF}"  # noqa: S608
-    )[0]
+    return filling.one(HOLDERS)[0]
 
 
 def test_killed_at_seeded_points_it_goes_on_there_and_each_row_is_filled_and_counted_once(filling):
