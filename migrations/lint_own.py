@@ -108,7 +108,6 @@ def hits(sql: RevisionSql, squawks: Sequence[Hit]) -> Iterator[Hit]:
             if message := check(statement, sql):
                 yield Hit(rule=rule, statement=statement.number, message=message)
     yield from _undeclared(sql)
-    yield from _outside(sql)
     yield from _other_drops(sql, {hit.statement for hit in squawks if hit.rule.startswith("ban-")})
 
 
@@ -149,18 +148,6 @@ def _undeclared(sql: RevisionSql) -> Iterator[Hit]:
             yield Hit(
                 rule="tables-declared", statement=statement.number, message=f"it locks {table}, which `tables` lacks"
             )
-
-
-def _outside(sql: RevisionSql) -> Iterator[Hit]:
-    outside = [statement.number for statement in sql.statements if statement.transaction is None]
-    if outside and not sql.revision.outside_transaction:
-        yield Hit(
-            rule="outside-transaction", statement=outside[0], message="it runs in an autocommit block, undeclared"
-        )
-    if sql.revision.outside_transaction and not outside and not sql.unseen:
-        yield Hit(
-            rule="outside-transaction", statement=None, message="outside_transaction is set, and nothing runs outside"
-        )
 
 
 def _other_drops(sql: RevisionSql, judged: Collection[int | None]) -> Iterator[Hit]:
