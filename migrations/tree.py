@@ -1,7 +1,8 @@
 """The revisions an image carries: three phases, each one line of revisions from the first to its head.
 
-A phase's folder has a file HEAD with the name of its newest revision. Two branches that both add a revision change the
-same line of it, so git reports a conflict when they meet, and not a release.
+A phase's folder has a file HEAD with the name of its newest revision's file. Two branches that both add a revision
+change its one line, so git reports a conflict when they meet, and not a release. The file's name and not only the
+revision's: both branches may have numbered theirs alike, and git merges two changes that are equal.
 """
 
 from __future__ import annotations
@@ -67,13 +68,14 @@ def _read_phase(folder: Path, phase: Phase) -> list[Revision]:
 
 
 def _require_head(file: Path, chain: tuple[Revision, ...]) -> None:
-    wanted = chain[-1].revision if chain else ""
+    wanted = chain[-1].file.stem if chain else ""
     found = file.read_text(encoding="utf-8").strip() if file.exists() else ""
-    if found != wanted:
+    # An image is read with the revision's name too; the project's own trees are held to the longer one by a test.
+    if found not in ({wanted, chain[-1].revision} if chain else {""}):
         raise BadTreeError(
             f"migrations: {file.parent.name}/{HEAD} says {found or 'nothing'}, expected {wanted or 'no such file'}, "
-            "the newest revision of the folder; write its name there (a conflict in this file means that two branches "
-            "added a revision: let the later one follow the other)"
+            "the file of the folder's newest revision; write its name there (a conflict in this file means that two "
+            "branches added a revision: let the later one follow the other)"
         )
 
 

@@ -90,7 +90,7 @@ def out_of_time(case):
 
 
 def bad_tree(case):
-    return case.run("v1", "expand", "--json", tree=case.changed("v1", "expand/HEAD", "e0001", "e0009"))
+    return case.run("v1", "expand", "--json", tree=case.changed("v1", "expand/HEAD", "e0001_orders", "e0009"))
 
 
 def pending(case):

@@ -37,15 +37,16 @@ class Repository:
         self.git("add", ".")
         self.git("commit", "-q", "-m", message)
 
-    def add(self, name, down, head=True):
-        (self.folder / f"expand/{name}_change.py").write_text(REVISION.format(name=name, down=down))
+    def add(self, name, down, head=True, of="change"):
+        path = self.folder / f"expand/{name}_{of}.py"
+        path.write_text(REVISION.format(name=name, down=down))
         if head:
-            (self.folder / "expand/HEAD").write_text(f"{name}\n")
+            (self.folder / "expand/HEAD").write_text(f"{path.stem}\n")
 
     def branch(self, branch, name, head=True):
         """A branch from main that adds a revision after the first one."""
         self.git("checkout", "-q", "-b", branch, "main")
-        self.add(name, "e0001", head)
+        self.add(name, "e0001", head, of=branch)
         self.commit(f"{name} after e0001")
         self.git("checkout", "-q", "main")
 
@@ -66,9 +67,31 @@ def test_the_second_merge_conflicts_in_the_file_of_the_head(repository):
     with pytest.raises(BadTreeError, match="two heads, e0002a and e0002b both follow e0001"):
         read_tree(repository.folder)
     # As the message says: let the later one follow the other.
-    repository.add("e0002b", "e0002a")
+    repository.add("e0002b", "e0002a", of="bob")
     repository.commit("bob after alice")
     assert [each.revision for each in read_tree(repository.folder).expand] == ["e0001", "e0002a", "e0002b"]
+
+
+def test_two_revisions_that_were_numbered_alike_conflict_too(repository):
+    repository.branch("alice", "e0002")
+    repository.branch("bob", "e0002")
+    repository.git("merge", "-q", "--no-ff", "-m", "alice", "alice")
+    second = repository.git("merge", "-m", "bob", "bob", check=False)
+    assert second.returncode == 1
+    assert "CONFLICT (content): Merge conflict in expand/HEAD" in second.stdout
+    with pytest.raises(BadTreeError, match="revision e0002 is in two files"):
+        read_tree(repository.folder)
+
+
+def test_with_the_revisions_name_alone_git_would_merge_those(repository):
+    for branch in ("alice", "bob"):
+        repository.git("checkout", "-q", "-b", branch, "main")
+        repository.add("e0002", "e0001", of=branch)
+        (repository.folder / "expand/HEAD").write_text("e0002\n")
+        repository.commit(branch)
+        repository.git("checkout", "-q", "main")
+    for branch in ("alice", "bob"):
+        assert repository.git("merge", "-q", "--no-ff", "-m", branch, branch).returncode == 0
 
 
 def test_without_the_file_git_merges_both_and_nobody_is_told(repository):
@@ -83,7 +106,7 @@ def test_without_the_file_git_merges_both_and_nobody_is_told(repository):
 
 def test_a_revision_without_its_head_is_refused(repository):
     repository.add("e0002", "e0001", head=False)
-    with pytest.raises(BadTreeError, match="expand/HEAD says e0001, expected e0002"):
+    with pytest.raises(BadTreeError, match="expand/HEAD says e0001_orders, expected e0002_change"):
         read_tree(repository.folder)
 
 

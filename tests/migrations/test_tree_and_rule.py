@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from migrations import rule
 from migrations.errors import BadTreeError
 from migrations.rule import Applied, Known
-from migrations.tree import read_tree
+from migrations.tree import FOLDERS, HEAD, PHASES, read_tree
 from rehearsal.trees import TREES
 from tests.support.trees_on_disk import BASE
 
@@ -55,7 +55,8 @@ def test_other_mistakes_are_named(tmp_path):
     with pytest.raises(BadTreeError, match="a is in two files"):
         read_tree(tmp_path)
     write(tmp_path, "contract", "a", None, 'revision = "c"\ndepends_on = ("nowhere",)')
-    with pytest.raises(BadTreeError, match="contract/HEAD says a, expected c"):
+    (tmp_path / "contract" / "HEAD").write_text("b\n")
+    with pytest.raises(BadTreeError, match="contract/HEAD says b, expected a"):
         read_tree(tmp_path)
     (tmp_path / "contract" / "HEAD").write_text("c\n")
     with pytest.raises(BadTreeError, match="depends on nowhere"):
@@ -66,6 +67,16 @@ def test_other_mistakes_are_named(tmp_path):
     (tmp_path / "contract" / "a.py").write_text("x = 1")
     with pytest.raises(BadTreeError, match="expected one"):
         read_tree(tmp_path)
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_each_tree_of_the_project_has_one_head_for_each_phase_that_names_its_file(schema_trees, name):
+    """Part of make check: a second head is red before an image is built."""
+    migrations = schema_trees[name] / "migrations"
+    tree = read_tree(migrations)
+    for phase in PHASES:
+        chain, head = tree.phase(phase), migrations / FOLDERS[phase] / HEAD
+        assert (head.read_text() if head.exists() else "") == (f"{chain[-1].file.stem}\n" if chain else "")
 
 
 @pytest.mark.slow
