@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from migrations.blockers import CONFLICTS, STRONGEST
@@ -49,6 +51,23 @@ class Limits:
             " set_config('idle_in_transaction_session_timeout', %(statement)s, false)",
             {"lock": _text(lock_timeout), "statement": _text(self.statement_timeout)},
         )
+
+
+_NAMES = ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"]
+
+
+@contextmanager
+def restored(connection: Connection) -> Iterator[None]:
+    """Give the session its own limits back at the end: what comes after a revision is not that revision's."""
+    own = connection.execute("SELECT current_setting(name) FROM unnest(%s::text[]) AS own(name)", (_NAMES,)).fetchall()
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute(
+                "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS own(name, value)",
+                (_NAMES, [row[0] for row in own]),
+            )
 
 
 def _text(seconds: float) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from migrations.blockers import Blocker, Lookout
 from migrations.database import Connection, Say, is_lock_refusal, is_timeout
 from migrations.errors import LockNotObtainedError, OutOfTimeError
-from migrations.limits import Limits
+from migrations.limits import Limits, restored
 from migrations.watch import Watch
 
 LOOK_AGE_SECONDS = 0.2  # a transaction younger than this is passing by and will be gone at once
@@ -28,7 +28,7 @@ PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS = (1.0, 60.0)
 _LOOK_AGAIN_SECONDS = 0.25
 _SAY_EVERY_SECONDS = 5.0
-_RETRIED = "nothing of it was kept"
+_NOTHING_KEPT = "nothing of it was kept"
 
 
 def cause_of(error: BaseException) -> BaseException:
@@ -67,6 +67,10 @@ class Tries:
 
         Raises LockNotObtainedError, OutOfTimeError.
         """
+        with restored(connection):
+            self._run(connection, what, limits, attempt)
+
+    def _run(self, connection: Connection, what: str, limits: Limits, attempt: Callable[[], None]) -> None:
         self._began, self.refused, self.last = self.clock(), 0, None
         lookout = Lookout(tables=limits.tables, mode=limits.mode, clock=self.clock)
         while self._wait_for_blockers(connection, lookout):
@@ -142,11 +146,11 @@ class Tries:
         waited = self.waited + self.clock() - self._began
         return LockNotObtainedError(
             f"{what}: no lock on {tables} in {waited:.0f} s (of {self.budget:.0f} s for the locks of the phase) and "
-            f"{self.refused} tries: {self.last.in_full()}; {_RETRIED}; run again when that transaction has ended"
+            f"{self.refused} tries: {self.last.in_full()}; {_NOTHING_KEPT}; run again when that transaction has ended"
         )
 
     def _out_of_time(self, what: str) -> Exception:
         return OutOfTimeError(
-            f"{what}: the time of the whole phase is over; {_RETRIED}, what was applied before it stays; "
+            f"{what}: the time of the whole phase is over; {_NOTHING_KEPT}, what was applied before it stays; "
             "run again, or give it more time (timeoutSeconds)"
         )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from migrations.tree import read_tree
 from rehearsal import records, trees
 from rehearsal.bench_schema.instance import Instance, instance, must, run, service
 from rehearsal.bench_schema.part import Figures, Options, PartError
@@ -35,7 +36,9 @@ def upgrade() -> None:
     """Add it."""
     op.execute("ALTER TABLE orders ADD COLUMN note text")
 '''
-_QUIET_SECONDS: Final = 5.0  # load alone: what the same machine does without a change
+_QUIET_SECONDS: Final = 5  # load alone: what the same machine does without a change
+_QUIET_MILLISECONDS: Final = 50.0  # p99 of each of these seconds: else a stall would say nothing about the change
+_SETTLE_SECONDS: Final = 60.0
 _AFTER_SECONDS: Final = 2.0  # what queued has been answered by then
 _HELD_FIRST_SECONDS: Final = 1.0  # the table is held before the change begins
 Command = Callable[[Path, Mapping[str, str]], subprocess.CompletedProcess[str]]
@@ -56,9 +59,9 @@ def _tree(folder: Path) -> Path:
     """The checkout with one more expand revision."""
     tree = trees.lay("v1", folder)
     expand = tree / "migrations" / "expand"
-    head = expand / "HEAD"
-    (expand / "e9000_note.py").write_text(_REVISION.format(down=head.read_text().strip()), encoding="utf-8")
-    head.write_text("e9000\n", encoding="utf-8")
+    newest = read_tree(expand.parent).expand[-1].revision
+    (expand / "e9000_note.py").write_text(_REVISION.format(down=newest), encoding="utf-8")
+    (expand / "HEAD").write_text("e9000_note\n", encoding="utf-8")
     return tree
 
 
@@ -94,7 +97,7 @@ def _one(options: Options, server: Instance, tree: Path, name: str, command: Com
         load = Generator(project=trees.PROJECT, folder=folder, url=url, rps=options.rps, run=name)
         load.start()
         try:
-            time.sleep(_QUIET_SECONDS)
+            _settle(load)
             times = _change_while_held(options, server, tree, environment, command)
             time.sleep(_AFTER_SECONDS)
         finally:
@@ -103,6 +106,22 @@ def _one(options: Options, server: Instance, tree: Path, name: str, command: Com
     found = _figures(folder, times)
     options.say(f"{name}: worst read {found['worst_read_seconds']} s, {found['lost']} of {found['requests']} lost")
     return found
+
+
+def _settle(load: Generator) -> None:
+    """Until the service has answered well for some seconds, so that a stall is the change's. Raises PartError."""
+    deadline, good, last = time.monotonic() + _SETTLE_SECONDS, 0, (0, 0)
+    while good < _QUIET_SECONDS:
+        if time.monotonic() > deadline or not load.running():
+            raise PartError(
+                f"the load alone did not run well for {_QUIET_SECONDS} s within {_SETTLE_SECONDS:.0f} s ({load}), "
+                "expected a machine with nothing else to do"
+            )
+        time.sleep(0.1)
+        told = (int(load.latest.get("sent", 0)), int(load.latest.get("lost", 0)))
+        if told[0] > last[0]:  # one line a second
+            good = good + 1 if told[1] == last[1] and load.latest["p99"] < _QUIET_MILLISECONDS else 0
+            last = told
 
 
 class _Change(threading.Thread):
@@ -161,7 +180,7 @@ def _require_changed(server: Instance, environment: Mapping[str, str], name: str
 def _figures(folder: Path, times: tuple[float, float, float]) -> Figures:
     began, free, ended = times
     found = list(records.read(folder / "requests.tsv"))
-    quiet = [one for one in found if one.due < began - _HELD_FIRST_SECONDS]
+    quiet = [one for one in found if began - _HELD_FIRST_SECONDS - _QUIET_SECONDS < one.due < began]
     during = [one for one in found if began <= one.due <= max(free, ended)]
     reads = sorted(one.milliseconds for one in during if one.operation in ("read", "list"))
     before = sorted(one.milliseconds for one in quiet if one.operation in ("read", "list"))

@@ -6,7 +6,9 @@ import threading
 
 import pytest
 
+from migrations.blockers import STRONGEST
 from migrations.errors import Exit
+from migrations.limits import Limits, restored
 from tests.support.trees_on_disk import BASE, migrate, result_of
 
 pytestmark = pytest.mark.slow
@@ -119,9 +121,7 @@ def test_another_failure_is_not_tried_again(own_tree, owner_environment, schema_
     ("settings", "environment", "limit"),
     [
         ("", {}, "100ms"),
-        ("", {"MIGRATION_LOCK_TIMEOUT_MILLISECONDS": "250"}, "250ms"),
         ('lock_timeout = "70ms"', {"MIGRATION_LOCK_TIMEOUT_MILLISECONDS": "250"}, "70ms"),
-        ('lock_timeout = "5s"', {}, "1s"),
         ('lock_timeout = "5s"', {"MIGRATION_LOCK_TIMEOUT_MAX_MILLISECONDS": "400"}, "400ms"),
     ],
 )
@@ -134,20 +134,26 @@ def test_the_first_try_waits_as_long_as_said(
         assert connection.execute("SELECT value FROM seen").fetchone() == (limit,)
 
 
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ('lock_timeout = "0"', "lock_timeout '0', expected such as"),
-        ("lock_timeout = 100", "lock_timeout 100, expected such as"),
-        ('statement_timeout = "5 minutes"', "statement_timeout '5 minutes', expected such as"),
-        ('lock_mode = "STRONG"', "lock_mode 'STRONG', expected one of ACCESS SHARE, "),
-        ('tables = "orders"', "tables 'orders', expected a tuple of names"),
-    ],
-)
-def test_a_constant_that_makes_no_sense_is_named(own_tree, owner_environment, settings, named):
-    found = migrate(own_tree("SELECT 1", settings=settings), owner_environment, "expand", "v2")
+def test_the_limits_of_a_revision_are_not_those_of_what_comes_after(schema_server, schema):
+    """Such as the history and the look at the structure."""
+    names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+    with schema_server.connect(schema) as connection:
+
+        def told():
+            return [connection.execute(f"SHOW {name}").fetchone()[0] for name in names]
+
+        connection.execute("SET lock_timeout = '7s'")
+        before = told()
+        with restored(connection):
+            Limits(tables=(), mode=STRONGEST, lock_timeout=0.1, statement_timeout=0.2).set(connection, 0.1)
+            assert told() == ["100ms", "200ms", "200ms"]
+        assert told() == before
+
+
+def test_a_constant_that_makes_no_sense_ends_the_run_before_anything_is_done(own_tree, owner_environment):
+    found = migrate(own_tree("SELECT 1", settings='lock_timeout = "0"'), owner_environment, "expand", "v2")
     assert found.returncode == Exit.BAD_TREE
-    assert f"e0002_test.py has {named}" in found.stderr
+    assert "e0002_test.py has lock_timeout '0', expected such as" in found.stderr
 
 
 @pytest.mark.usefixtures("ready")

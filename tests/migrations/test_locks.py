@@ -1,29 +1,14 @@
-"""Locks: one runner at a time, tables that are in use, runners that die. Each on a real PostgreSQL."""
+"""Tables that are in use, and a database that is not there yet. Each on a real PostgreSQL."""
 
 import json
 import subprocess
 import sys
-import threading
 
-import psycopg
 import pytest
 
 from tests.support.trees_on_disk import BASE, migrate, result_of
 
 pytestmark = pytest.mark.slow
-
-
-def history(server, name):
-    with server.connect(name) as connection:
-        return connection.execute("SELECT revision, phase, version FROM schema_history ORDER BY applied_at").fetchall()
-
-
-def test_a_statement_over_its_limit_is_ended(own_tree, owner_environment, schema_server, schema):
-    tree = own_tree("SELECT pg_sleep(60)", settings='statement_timeout = "200ms"')
-    found = migrate(tree, owner_environment, "expand", "v1")
-    assert found.returncode == 8
-    assert "its limit is 0.2 s" in found.stderr
-    assert [row[0] for row in history(schema_server, schema)] == ["e0001"]
 
 
 def test_a_table_in_use_is_not_queued_for_and_its_holder_is_named(
@@ -115,34 +100,3 @@ def test_a_database_that_is_still_starting_is_waited_for(schema_trees, schema_se
             assert runner.returncode == 10
         finally:
             admin.execute("DROP ROLE starter")
-
-
-def test_readers_never_wait_long_while_the_table_is_held(
-    own_tree, schema_trees, owner_environment, schema_server, schema
-):
-    """Plain Alembic would make every reader wait behind it; here a reader with a 1 s limit never runs into it."""
-    result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))
-    tree = own_tree("ALTER TABLE orders ADD COLUMN note text", settings='tables = ("orders",)')
-    stop = threading.Event()
-    refused = []
-
-    def read():
-        with schema_server.connect(schema) as reader:
-            reader.execute("SET lock_timeout = '1s'")
-            while not stop.is_set():
-                try:
-                    reader.execute("SELECT count(*) FROM orders")
-                except psycopg.errors.LockNotAvailable:
-                    refused.append(1)
-
-    thread = threading.Thread(target=read)
-    with schema_server.connect(schema) as holder, holder.transaction():
-        holder.execute("LOCK TABLE orders IN ACCESS SHARE MODE")
-        thread.start()
-        try:
-            found = migrate(tree, {**owner_environment, "MIGRATION_LOCK_BUDGET_SECONDS": "2"}, "expand", "v2")
-        finally:
-            stop.set()
-            thread.join()
-    assert found.returncode == 4
-    assert refused == []

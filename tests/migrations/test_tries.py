@@ -21,14 +21,16 @@ class World:
     def __init__(self):
         self.now = 1000.0
         self.sleeps, self.timeouts, self.lines = [], [], []
-        self.overdue = self.withdrawn = False
+        self.overdue = self.withdrawn = self.closed = False
 
     def sleep(self, seconds):
         self.sleeps.append(seconds)
         self.now += seconds
 
     def execute(self, _, parameters):
-        self.timeouts.append(int(parameters["lock"].removesuffix("ms")))
+        if isinstance(parameters, dict):
+            self.timeouts.append(int(parameters["lock"].removesuffix("ms")))
+        return SimpleNamespace(fetchall=list)
 
     @contextlib.contextmanager
     def over(self, *_):
