@@ -98,12 +98,17 @@ def _one(options: Options, server: Instance, tree: Path, name: str, command: Com
         load.start()
         try:
             _settle(load)
-            times = _change_while_held(options, server, tree, environment, command)
-            time.sleep(_AFTER_SECONDS)
+            waits = _LockWaits(server, environment["DB_NAME"])
+            waits.start()
+            try:
+                times = _change_while_held(options, server, tree, environment, command)
+                time.sleep(_AFTER_SECONDS)
+            finally:
+                longest = waits.longest()
         finally:
             load.stop()
     _require_changed(server, environment, name)
-    found = _figures(folder, times)
+    found = {**_figures(folder, times), "longest_lock_wait_seconds": round(longest, 3)}
     options.say(f"{name}: worst read {found['worst_read_seconds']} s, {found['lost']} of {found['requests']} lost")
     return found
 
@@ -149,6 +154,41 @@ class _Change(threading.Thread):
         if self._done is None:
             raise PartError(f"the change did not run to its end: {self._failure}")
         must(self._done)
+
+
+_WAITS: Final = """
+SELECT coalesce(max(extract(epoch FROM clock_timestamp() - held.waitstart)), 0)::float8
+FROM pg_locks AS held JOIN pg_stat_activity AS session USING (pid)
+WHERE NOT held.granted AND session.datname = current_database() AND session.application_name LIKE 'app %'
+"""
+
+
+class _LockWaits(threading.Thread):
+    """How long the service's sessions waited for a lock, as the server tells: no busy machine can add to that."""
+
+    def __init__(self, server: Instance, database: str) -> None:
+        super().__init__(name="lock waits", daemon=True)
+        self._server, self._database = server, database
+        self._done = threading.Event()
+        self._longest = 0.0
+        self.looks = 0
+
+    def run(self) -> None:
+        """Look 20 times a second, in a session of its own."""
+        with self._server.connect(self._database, "watch") as connection:
+            connection.autocommit = True
+            while not self._done.wait(0.05):
+                row = connection.execute(_WAITS).fetchone()
+                self._longest = max(self._longest, float(row[0]) if row else 0.0)
+                self.looks += 1
+
+    def longest(self) -> float:
+        """End it. Raises PartError where it never looked."""
+        self._done.set()
+        self.join()
+        if not self.looks:
+            raise PartError("the server was never asked who waits for a lock, expected 20 times a second")
+        return self._longest
 
 
 def _change_while_held(
