@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -110,7 +110,7 @@ def sql(revision: Part) -> list[str]:
 
 
 def _ended(statement: str) -> str:
-    text = textwrap.dedent(statement).strip()
+    text = inspect.cleandoc(statement)
     return text if text.endswith(";") else f"{text};"
 
 

@@ -155,3 +155,10 @@ def test_the_cost_of_both_colors_in_an_hour(task, words):
     report = built(asked(task=task))
     assert words in text.price(report["overlap"])
     assert report["overlap"]["extra"]["tasks"] == 2
+
+
+def test_sql_is_shown_without_the_indent_of_its_file():
+    sql = "CREATE TABLE orders (\n            id bigint,\n            price text\n        )"
+    report = built(None, revision("e0001", "expand", Statement(number=1, sql=sql, transaction=1)))
+    (shown,) = [phase["revisions"][0] for phase in report["schema"]["phases"]]
+    assert text.sql(shown) == ["CREATE TABLE orders (", "    id bigint,", "    price text", ");"]
