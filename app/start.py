@@ -10,6 +10,7 @@ from __future__ import annotations
 import psycopg
 
 from app.settings import Settings
+from app.store import conninfo
 from migrations import history, rule
 from migrations.database import Connection
 from migrations.tree import Tree
@@ -23,7 +24,7 @@ _OPTIONS = "-c statement_timeout=3000 -c lock_timeout=1000"
 def reason_to_end(settings: Settings, tree: Tree) -> str | None:
     """None to go on, else one line: what the image lacks, and the oldest version that can serve."""
     try:
-        with _connect(settings) as connection:
+        with psycopg.connect(conninfo(settings, CONNECT_SECONDS, _OPTIONS), autocommit=True) as connection:
             applied = history.applied(connection)
             unknown = rule.unknown_contracts(tree, applied)
             able = rule.oldest_able(applied, _versions(connection)) if unknown else None
@@ -38,19 +39,3 @@ def _versions(connection: Connection) -> list[rule.Known]:
         return history.versions(connection)
     except psycopg.Error:
         return []
-
-
-def _connect(settings: Settings) -> Connection:
-    database = settings.database
-    return psycopg.connect(
-        host=database.host,
-        port=database.port,
-        dbname=database.name,
-        user=database.user,
-        password=database.password,
-        sslmode=database.sslmode,
-        application_name=f"app {settings.color} {settings.version}".replace("  ", " ")[:63],
-        connect_timeout=CONNECT_SECONDS,
-        options=_OPTIONS,
-        autocommit=True,
-    )

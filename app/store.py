@@ -23,21 +23,29 @@ _RETURNING: LiteralString = " RETURNING " + ", ".join(_COLUMNS)
 Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
 
 
+def conninfo(settings: Settings, connect_timeout: int, options: str) -> str:
+    """How this task connects. Who holds a lock can be told from a session's name: color and version."""
+    database = settings.database
+    return make_conninfo(
+        host=database.host,
+        port=database.port,
+        dbname=database.name,
+        user=database.user,
+        password=database.password,
+        sslmode=database.sslmode,
+        application_name=f"app {settings.color} {settings.version}".replace("  ", " ")[:63],
+        connect_timeout=connect_timeout,
+        options=options,
+    )
+
+
 def open_pool(settings: Settings) -> Pool:
     """The pool of this task, not yet open; the caller opens and closes it."""
-    database = settings.database
     return AsyncConnectionPool(
-        make_conninfo(
-            host=database.host,
-            port=database.port,
-            dbname=database.name,
-            user=database.user,
-            password=database.password,
-            sslmode=database.sslmode,
-            # Who holds a lock can be told from its name: color and version.
-            application_name=f"app {settings.color} {settings.version}".replace("  ", " ")[:63],
+        # No statement of this service is long; one that hangs must not hold a lock that a migration waits for.
+        conninfo(
+            settings,
             connect_timeout=5,
-            # No statement of this service is long; one that hangs must not hold a lock that a migration waits for.
             options="-c statement_timeout=10000 -c idle_in_transaction_session_timeout=10000",
         ),
         kwargs={"autocommit": True},  # every operation is one statement: no transaction is ever left open

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from migrations import structure, structure_ddl
+from migrations.structure_diff import compare
 from tests.support.trees_on_disk import migrate, result_of
 
 pytestmark = pytest.mark.slow
@@ -96,6 +97,17 @@ def test_what_does_not_belong_to_the_structure_makes_no_difference(schema_server
             assert structure.read(second).fingerprint == found.fingerprint
             second.execute("ALTER TABLE public.t ALTER COLUMN a DROP NOT NULL")
             assert structure.read(second).fingerprint != found.fingerprint
+
+
+def test_a_constraint_of_the_same_name_with_another_condition_is_another(schema_server, schema):
+    """Tools that compare names only call these two alike."""
+    with schema_server.connect(schema) as connection:
+        connection.execute("CREATE TABLE t (a int CONSTRAINT c CHECK (a > 0)); CREATE INDEX i ON t (a)")
+        before = structure.read(connection)
+        connection.execute("ALTER TABLE t DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (a > 1)")
+        connection.execute("DROP INDEX i; CREATE INDEX i ON t (a DESC)")
+        found = [str(each) for each in compare(expected=before, found=structure.read(connection))]
+    assert found == ["constraint t.c differs", "index t.i differs"]
 
 
 def test_emptiness_is_of_what_is_not_the_runners_own(schema_server, schema):
