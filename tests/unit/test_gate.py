@@ -9,7 +9,7 @@ import pulumi_aws as aws
 import pytest
 
 from provider import resources
-from tests.unit.program import run_program
+from tests.unit.program import OUTPUTS, run_program
 from tests.unit.recording import Recording
 
 RUN, CAPACITY, SHIFT = "bluegreen:index:TaskRun", "bluegreen:index:ServiceCapacity", "bluegreen:index:TrafficShift"
@@ -254,6 +254,19 @@ def test_the_backfill_has_its_own_limit_and_is_told_what_is_pending() -> None:
         "MIGRATION_SERVICE": "bluegreen-test",
     }
     assert "pending" not in gate
+
+
+def test_a_rollback_skips_the_backfill_whatever_its_gate_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    back = {**OUTPUTS["bluegreen:index:Release"]("release", {"version": "v1"}), "action": "rollback", "rollback": True}
+    monkeypatch.setitem(OUTPUTS, "bluegreen:index:Release", lambda _name, _inputs: back)
+    backfill = run_program(cached=False).one(RUN, "cutover-backfill").inputs
+    assert (backfill["skip"], backfill["pending"]) == (True, ["b1"])
+
+
+def test_a_gate_of_an_older_image_that_names_no_backfills_has_none_pending(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {**OUTPUTS[RUN]("schema-expand", {}), "result": {"revision": "e2"}}
+    monkeypatch.setitem(OUTPUTS, RUN, lambda _name, _inputs: told)
+    assert run_program(cached=False).one(RUN, "cutover-backfill").inputs["pending"] == []
 
 
 def test_the_shift_knows_the_settled_color_and_capacities_their_least(recording: Recording) -> None:
