@@ -16,6 +16,7 @@ from typing import Literal, get_args
 import psycopg
 
 from migrations import history, history_tables, structure
+from migrations.blockers import Blocker, Lookout
 from migrations.database import Connection, Say
 from migrations.errors import DriftError, LockNotObtainedError, SettingError
 from migrations.structure import Structure
@@ -26,6 +27,7 @@ REFUSE: tuple[Refuse, ...] = get_args(Refuse)
 SETTING = "MIGRATION_REFUSE_DRIFT"
 _TOLD = 6
 _PAUSE_SECONDS = 0.5
+_SAY_EVERY_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,18 +113,28 @@ def _stored(connection: Connection) -> tuple[Structure | None, list[str]]:
 
 def _read(connection: Connection, wait: float, say: Say | None) -> Structure | None:
     deadline = time.monotonic() + wait
+    said = float("-inf")
     while True:
         try:
             return structure.read(connection)
         except psycopg.errors.LockNotAvailable as error:
-            left = deadline - time.monotonic()
-            if left <= 0 and wait:
-                raise LockNotObtainedError(
-                    f"migrations: the structure could not be read within {wait:.0f} s, a table is locked for another "
-                    "session alone; nothing was changed; run again when its transaction has ended"
-                ) from error
-            if left <= 0:
+            if not wait:
                 return None
-            if say:
-                say(f"waiting to read the structure, a table is locked for another session alone; {left:.0f} s left")
+            who = _holder(connection)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise LockNotObtainedError(
+                    f"migrations: the structure could not be read within {wait:.0f} s"
+                    f"{f': {who.in_full()}' if who else ''}; nothing was changed; run again when that transaction has "
+                    "ended, or end it"
+                ) from error
+            if say and time.monotonic() - said >= _SAY_EVERY_SECONDS:
+                said = time.monotonic()
+                say(f"waiting to read the structure: {who or 'a table is locked'}; {left:.0f} s left")
             time.sleep(_PAUSE_SECONDS)
+
+
+def _holder(connection: Connection) -> Blocker | None:
+    """Who has a table for himself alone, or waits for it before us."""
+    found = Lookout(tables=structure.relations(connection), mode="ACCESS SHARE").find(connection, 0)
+    return found[0] if found else None

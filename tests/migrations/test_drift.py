@@ -169,6 +169,22 @@ def test_without_the_comparison_the_revision_fails_halfway_or_worse(released, ne
     assert (blind.returncode, 'column "note" of relation "orders" already exists' in blind.stderr) == (6, True)
 
 
+def test_who_has_a_table_for_himself_is_named(released, next_tree, owner_environment, schema_server):
+    name = released.info.dbname
+    with schema_server.connect(name) as alone, alone.transaction():
+        alone.execute("SET application_name = 'nightly job'")
+        alone.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+        alone.execute("SELECT 'a private person'")
+        held = migrate(next_tree, {**owner_environment, "MIGRATION_LOCK_BUDGET_SECONDS": "12"}, "expand", "v2n")
+        pid = alone.info.backend_pid
+    assert held.returncode == 4
+    assert f"process {pid} (nightly job) holds orders (ACCESS EXCLUSIVE), idle in transaction" in held.stderr
+    assert f"pg_terminate_backend({pid})" in held.stderr
+    assert "waiting to read the structure: process" in held.stdout
+    assert "private person" not in held.stdout + held.stderr
+    assert result_of(migrate(next_tree, owner_environment, "expand", "v2n"))["applied"] == ["e0003"]
+
+
 def test_backfills_and_rows_are_no_drift(schema_trees, released, owner_environment):
     released.execute("INSERT INTO orders (reference, customer, price) VALUES ('r', 'c', '1.00 EUR')")
     result_of(migrate(schema_trees["v2"], owner_environment, "backfill", "v2"))
