@@ -74,10 +74,8 @@ def backfill(settings: Settings, say: Say) -> Result:
     tree = read_tree()
     started = time.monotonic()
     with connect(settings, say) as connection, one_runner(connection, settings, say, BACKFILL_LOCK):
-        phases.require("backfill", connection, tree, settings)
-        applied = history.applied(connection)
-        todo = rule.pending(tree, applied, "backfill")
-        backfills.require_needs(todo, applied.all)
+        todo = phases.prepare("backfill", connection, tree, settings, say)
+        backfills.require_needs(todo, history.applied(connection).all)
         outcomes = backfills.run(connection, todo, settings, own, say)
         if not todo:
             say("backfill: nothing to do")

@@ -52,22 +52,28 @@ class Linted:
 
 
 _CONSTANTS = (
+    "assign",
     "depends_on",
     "down_revision",
+    "key",
     "lint_exceptions",
     "lock_timeout",
+    "needs",
     "needs_backfills",
     "outside_transaction",
     "statement_timeout",
+    "table",
     "tables",
+    "todo",
 )
 
 
 def lint(tree: Tree, todo: Sequence[Revision] | None = None) -> list[Linted]:
-    """Lint these expand and contract revisions, or all, in order. Raises LintRefusedError where squawk does not run."""
-    whole = [render(revision) for revision in (*tree.expand, *tree.contract)]
+    """Lint these revisions, or all, phase by phase. Raises LintRefusedError where squawk does not run."""
+    moved = [render(revision) for revision in (*tree.expand, *tree.contract)]
+    whole = [*moved, *(render(revision) for revision in tree.backfill)]
     asked = {revision.revision for revision in (todo if todo is not None else tree.all())}
-    found = lint_squawk.findings(whole)
+    found = lint_squawk.findings(moved)
     return [_judge(sql, found.get(sql.revision.revision, [])) for sql in whole if sql.revision.revision in asked]
 
 

@@ -103,12 +103,22 @@ def hits(sql: RevisionSql, squawks: Sequence[Hit]) -> Iterator[Hit]:
     if sql.errors:  # what cannot be read is told, and nothing is guessed of the rest
         yield Hit(rule=SYNTAX, statement=None, message=f"the parser says: {sql.errors[0]}")
         return
+    if sql.revision.phase == "backfill":
+        yield from _backfill(sql)
+        return
     for rule, check in _STATEMENT_RULES.items():
         for statement in sql.statements:
             if message := check(statement, sql):
                 yield Hit(rule=rule, statement=statement.number, message=message)
     yield from _undeclared(sql)
     yield from _other_drops(sql, {hit.statement for hit in squawks if hit.rule.startswith("ban-")})
+
+
+def _backfill(sql: RevisionSql) -> Iterator[Hit]:
+    """Its texts make one UPDATE, which changes the rows of its table and nothing else."""
+    kinds = [node.kind for one in sql.statements for node in one.node.all("UPDATE", "DELETE", "INSERT", "MERGE")]
+    if sql.statements and (len(sql.statements) != 1 or kinds != ["UPDATE"]):
+        yield Hit(rule="backfill-statement", statement=None, message="table, assign and todo make more than one UPDATE")
 
 
 def made_here(statements: Sequence[Statement]) -> frozenset[str]:

@@ -34,16 +34,16 @@ _ALWAYS: Final[Mapping[str, str]] = {
     "changing-column-type": "add a column of the new type, keep both in step with a trigger, fill it in a backfill and "
     "drop the old one in a contract; an enum gets ALTER TYPE ... ADD VALUE",
     "constraint-missing-not-valid": "add it NOT VALID, and VALIDATE it in a transaction after that",
-    "disallowed-unique-constraint": "CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT ... UNIQUE USING INDEX",
+    "disallowed-unique-constraint": "concurrently.create_index with unique=True, then ADD CONSTRAINT ... UNIQUE USING "
+    "INDEX in a later revision",
     "identifier-too-long": "PostgreSQL cuts names at 63 bytes: choose a shorter one",
-    "prefer-robust-stmts": "outside of a transaction each statement must be safe to run again: IF [NOT] EXISTS",
     "renaming-column": "add a second column, keep both in step, and drop the old one in a contract",
     "renaming-object": "make the new one beside the old one; an enum gets ALTER TYPE ... ADD VALUE",
     "renaming-table": "keep the name, or put a view beside it: a version that is live knows the old one only",
-    "require-concurrent-index-creation": "CREATE INDEX CONCURRENTLY in an autocommit block of a revision of its own",
-    "require-concurrent-index-deletion": "DROP INDEX CONCURRENTLY in an autocommit block of a revision of its own",
-    "require-concurrent-partition-detach": "DETACH PARTITION ... CONCURRENTLY in an autocommit block",
-    "require-concurrent-reindex": "REINDEX ... CONCURRENTLY in an autocommit block",
+    "require-concurrent-index-creation": "migrations.concurrently has create_index, for a revision of its own",
+    "require-concurrent-index-deletion": "migrations.concurrently has drop_index, for a revision of its own",
+    "require-concurrent-partition-detach": "migrations.concurrently has detach_partition, for a revision of its own",
+    "require-concurrent-reindex": "migrations.concurrently has reindex, for a revision of its own",
 }
 _CONTRACT: Final = "that belongs in a contract revision"
 _BOTH_LIVE: Final = "two versions are live after an expand: what the older one does must go on working"
@@ -101,6 +101,9 @@ LEFT_OUT: Final = (
     "ban-uncommitted-transaction",
     "prefer-bigint-over-smallint",
     "prefer-repack",
+    # What runs outside a transaction goes through migrations.concurrently (the tree is refused else), which looks for
+    # what is there: IF NOT EXISTS, which this rule is content with, takes an index that was never finished for one.
+    "prefer-robust-stmts",
     "require-enum-value-ordering",
     "require-lock-timeout",
     "require-statement-timeout",
@@ -120,12 +123,10 @@ _OWN: Final[Mapping[str, str]] = {
     "drop-cascade": "name each thing that goes: what depends on it would go unseen",
     "enum-value-used": "use the value in a later revision: it may not be used before it is committed",
     "explicit-lock": "let each statement take its own lock, in revisions that are small",
-    "needs-no-transaction": "run it in `with op.get_context().autocommit_block():`, in a revision of its own",
+    "needs-no-transaction": "run it by migrations.concurrently.once, in a revision of its own",
     "opaque-statement": "write what it does as plain statements, or say in lint_exceptions what it is",
-    "outside-transaction": "set outside_transaction = True in a revision with an autocommit block, and only there: "
-    "the runner marks it, as a run that is killed may leave it half done",
-    "own-transaction": "leave transactions to the runner, which writes the history in them; op.get_context()."
-    "autocommit_block() is for what must be outside",
+    "own-transaction": "leave transactions to the runner, which writes the history in them; "
+    "migrations.concurrently is for what must be outside",
     "rewrites-table": "the table is locked for all the time it takes: do it in a maintenance window, or with pg_repack",
     "row-change": "rows that are there are changed in a backfill, in batches: this locks each of them until its "
     "revision is committed",
@@ -137,6 +138,11 @@ _OWN_NOT_IN_EXPAND: Final[Mapping[str, str]] = {
     "ban-drop-other": _CONTRACT,
     "python-side-default": "give it a server_default too: the older version writes rows without it",
 }
+_OF_BACKFILLS: Final[Mapping[str, str]] = {
+    SYNTAX: _OWN[SYNTAX],
+    "backfill-statement": "assign is what follows SET, todo what follows WHERE; what else there is to do is a revision "
+    "or a backfill of its own",
+}
 
 _BY_PHASE: Final[Mapping[Phase, Mapping[Level, Mapping[str, str]]]] = {
     "expand": {
@@ -144,9 +150,10 @@ _BY_PHASE: Final[Mapping[Phase, Mapping[Level, Mapping[str, str]]]] = {
         "warning": {**_WORTH_SAYING, **_WORTH_SAYING_IN_EXPAND},
     },
     "contract": {"error": {**_ALWAYS, **_OWN}, "warning": _WORTH_SAYING},
+    "backfill": {"error": _OF_BACKFILLS},
 }
 SQUAWKS: Final = (*_ALWAYS, *_NOT_IN_EXPAND, *_WORTH_SAYING, *_WORTH_SAYING_IN_EXPAND)
-ALL: Final = frozenset((*SQUAWKS, *_OWN, *_OWN_NOT_IN_EXPAND))
+ALL: Final = frozenset((*SQUAWKS, *_OWN, *_OWN_NOT_IN_EXPAND, *_OF_BACKFILLS))
 
 
 def level(rule: str, phase: Phase) -> Level | None:

@@ -5,19 +5,17 @@ from __future__ import annotations
 from migrations.database import Say
 from migrations.errors import LintRefusedError
 from migrations.lint import Linted, lint
-from migrations.revision_file import FOLDERS, Revision
 from migrations.tree import read_tree
 
 
 def sql(say: Say) -> dict[str, object]:
     """Each revision with its SQL, its constants and the lint's findings. Raises BadTreeError, LintRefusedError."""
-    tree = read_tree()
-    linted = lint(tree)
+    linted = lint(read_tree())
     for one in linted:
         show(one, say)
     return {
         "command": "sql",
-        "revisions": [*(one.as_json() for one in linted), *(_backfill(revision) for revision in tree.backfill)],
+        "revisions": [one.as_json() for one in linted],
         "refused": [one.revision.revision for one in linted if one.errors],
     }
 
@@ -55,17 +53,3 @@ def show(one: Linted, say: Say) -> None:
         say(f"{statement.sql};")
     for line in told([one]):
         say(f"-- {line}")
-
-
-def _backfill(revision: Revision) -> dict[str, object]:
-    texts = {name: revision.settings.get(name) for name in ("table", "key", "assign", "todo", "needs")}
-    return {
-        "revision": revision.revision,
-        "phase": revision.phase,
-        "file": f"{FOLDERS[revision.phase]}/{revision.file.name}",
-        "constants": texts,
-        "statements": [],
-        "unseen": "",
-        "findings": [],
-        "exceptions": [],
-    }

@@ -12,6 +12,7 @@ from typing import Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
+from psycopg import sql as compose
 
 from migrations import squawk
 from migrations.revision_file import Revision
@@ -65,7 +66,9 @@ class _Piece:
 
 
 def render(revision: Revision) -> RevisionSql:
-    """The statements of an expand or contract revision. Raises LintRefusedError where there is no parser."""
+    """The statements of a revision. Raises LintRefusedError where there is no parser."""
+    if revision.phase == "backfill":
+        return _backfill(revision)
     recorder = _Recorder()
     unseen = _asks_the_database(revision)
     try:
@@ -80,6 +83,17 @@ def render(revision: Revision) -> RevisionSql:
         errors=errors,
         python_defaults=tuple(recorder.python_defaults),
     )
+
+
+def _backfill(revision: Revision) -> RevisionSql:
+    """What it does to the rows, without its batches; nothing where a text is missing, which refuses it elsewhere."""
+    texts = [str(revision.settings.get(name) or "").strip() for name in ("table", "assign", "todo")]
+    if not all(texts):
+        return RevisionSql(revision=revision)
+    name, assign, todo = texts
+    table = compose.Identifier(*name.split(".")).as_string()
+    statements, errors = _split([_Piece(f"UPDATE {table} SET {assign} WHERE {todo};\n", 1)])  # noqa: S608  (for reading)
+    return RevisionSql(revision=revision, statements=statements, errors=errors)
 
 
 class _Recorder:

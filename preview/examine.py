@@ -202,7 +202,7 @@ def _statements(linted: Linted | None, run: Run | None, measured: _Measured) -> 
 
 def _estimate(linted: Linted | None, ran: Ran, measured: _Measured) -> Estimate | None:
     """None for a backfill: how fast that goes is a matter of the load, and its batches lock a moment each."""
-    if linted is None or ran.seen is None:
+    if linted is None or linted.revision.phase == "backfill" or ran.seen is None:
         return None
     return estimate.estimate(ran.sql, ran.seen, measured.live, measured.rates)
 
