@@ -7,38 +7,28 @@ come back every time are not chance but a writer that nobody keeps in step.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-import psycopg
-from psycopg import errors
-
 from migrations import backfill_batches, backfill_record
-from migrations.backfill_batches import Batch, Batches
+from migrations.backfill_batches import Batches
 from migrations.backfill_declaration import Declaration, key_type
 from migrations.backfill_progress import Progress
 from migrations.backfill_sampler import sampling
 from migrations.backfill_settings import BackfillSettings
 from migrations.backfill_throttle import Latency, Throttle, active_sessions, replica_lag
+from migrations.backfill_tries import KEPT, Tries, told
 from migrations.blockers import Lookout
-from migrations.database import Connection, Say, first_line, is_lock_refusal, is_timeout
-from migrations.errors import (
-    BackfillIncompleteError,
-    LockNotObtainedError,
-    MigrationError,
-    OutOfTimeError,
-    PendingError,
-    StatementFailedError,
-    UnreachableError,
-)
+from migrations.database import Connection, Say
+from migrations.errors import BackfillIncompleteError, PendingError
 from migrations.settings import Settings
 from migrations.tree import Revision, Tree
 
 _PASS_PAUSE_SECONDS = 1.0  # whoever had a row locked in one pass gets this long to be done before the next
-_REFUSED_PAUSE_SECONDS = (0.1, 5.0)
-_KEPT = "what is filled stays filled, and the next run goes on there"
+_STATEMENT_TIMEOUT = "30s"
+_PLANS = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +76,7 @@ def require_needs(todo: Sequence[Revision], applied: frozenset[str]) -> None:
 def left(connection: Connection, revision: Revision, own: BackfillSettings) -> int:
     """Rows still to be filled, counted now. Raises MigrationError."""
     declared = Declaration.of(revision)
-    with _told(declared):
+    with told(declared):
         return backfill_batches.left(connection, declared, own)
 
 
@@ -124,18 +114,17 @@ class _Run:
         self._say: Say = lambda line: say(f"{self._what}: {line}")
         self._plain = say
         self._commits = Latency("a commit", own)
+        self._tries = Tries(connection, declared, settings.budgets.lock["backfill"], self._say)
         self._began = time.monotonic()
 
     def run(self) -> Outcome:
         """To the end. Raises MigrationError."""
-        with _told(self._declared):
+        with told(self._declared):
             found = backfill_record.find(self._connection, self._declared.name)
             kept = found or self._begin()
             progress = self._progress(kept)
             passes, held = self._passes(kept, progress) if found or kept.rows_total else (0, 0.0)
-            backfill_record.finish(
-                self._connection, self._declared, self._settings, round(time.monotonic() - self._began, 3)
-            )
+            self._tries.run(self._finish)
         progress.finish()
         return Outcome(
             revision=self._declared.name,
@@ -147,8 +136,15 @@ class _Run:
             held_back_seconds=held,
         )
 
+    def _finish(self) -> None:
+        seconds = round(time.monotonic() - self._began, 3)
+        backfill_record.finish(self._connection, self._declared, self._settings, seconds)
+
+    def _left(self) -> int:
+        return self._tries.run(lambda: backfill_batches.left(self._connection, self._declared, self._own))
+
     def _begin(self) -> backfill_record.Kept:
-        total = backfill_batches.left(self._connection, self._declared, self._own)
+        total = self._left()
         self._say(f"{total:,} rows of {self._declared.table} to fill")
         return backfill_record.begin(self._connection, self._declared, total, self._settings)
 
@@ -172,7 +168,7 @@ class _Run:
         with sampling(self._settings, self._declared, reads, self._say), _session(self._connection, self._own):
             for number in range(1, self._own.passes + 1):
                 self._one_pass(Batches(self._connection, self._declared, kind, self._own), position, throttle, progress)
-                rows = backfill_batches.left(self._connection, self._declared, self._own)
+                rows = self._left()
                 if not rows:
                     return number, throttle.held_seconds
                 backfill_record.rewind(self._connection, self._declared.name)
@@ -196,7 +192,7 @@ class _Run:
     def _one_pass(self, batches: Batches, position: str | None, throttle: Throttle, progress: Progress) -> None:
         end = batches.last_key()
         while end is not None:
-            batch = self._next(batches, position, end)
+            batch = self._tries.run(partial(batches.next, position, end), batches.shrink)
             self._commits.add(batch.commit_seconds)
             progress.add(batch.filled, throttle.held_seconds)
             if batch.position is None:
@@ -204,43 +200,13 @@ class _Run:
             position = batch.position
             throttle.after(batch.seconds)
 
-    def _next(self, batches: Batches, position: str | None, end: str) -> Batch:
-        """The next batch; what refuses a lock is tried again, smaller, within the budget of the phase."""
-        deadline, refused = time.monotonic() + self._settings.budgets.lock["backfill"], 0
-        while True:
-            try:
-                return batches.next(position, end)
-            except psycopg.Error as error:
-                smaller = batches.shrink()
-                if not is_lock_refusal(error) and not (is_timeout(error) and smaller):
-                    raise
-                if time.monotonic() >= deadline:
-                    raise self._lock_refused(error) from error
-                refused += 1
-                self._pause(refused, error)
-
-    def _pause(self, refused: int, error: psycopg.Error) -> None:
-        low, high = _REFUSED_PAUSE_SECONDS
-        seconds = min(high, low * 2.0 ** min(refused - 1, 10))
-        if seconds >= 1:
-            self._say(f"refused {refused} times ({first_line(error)}), next try in {seconds:.1f} s")
-        time.sleep(seconds)
-
-    def _lock_refused(self, error: psycopg.Error) -> LockNotObtainedError:
-        found = Lookout(tables=(self._declared.regclass,), mode="ROW EXCLUSIVE").find(self._connection, 0)
-        by = found[0].in_full() if found else first_line(error)
-        return LockNotObtainedError(
-            f"migrations: {self._what}: no batch got its locks within {self._settings.budgets.lock['backfill']:.0f} s: "
-            f"{by}; {_KEPT}; run again when that transaction has ended, or end it"
-        )
-
     def _never_complete(self, rows: int) -> BackfillIncompleteError:
         # EXCLUSIVE is in the way of nothing but row locks and more.
         found = Lookout(tables=(self._declared.regclass,), mode="EXCLUSIVE").find(self._connection, _PASS_PAUSE_SECONDS)
         by = found[0].in_full() if found else "no long transaction holds them, so something goes on writing such rows"
         return BackfillIncompleteError(
             f"migrations: {self._what}: {rows} rows of {self._declared.table} are still to be filled after "
-            f"{self._own.passes} passes: {by}; expected 0; {_KEPT}; a version that serves must not write rows that "
+            f"{self._own.passes} passes: {by}; expected 0; {KEPT}; a version that serves must not write rows that "
             f"`todo` counts (a trigger of {self._declared.revision.depends_on[0]} can fill them)"
         )
 
@@ -248,40 +214,13 @@ class _Run:
 @contextmanager
 def _session(connection: Connection, own: BackfillSettings) -> Iterator[None]:
     """Limits of a batch. Plans by the key's index whatever the statistics say: another one reads the whole table."""
-    connection.execute(
-        "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', '30s', false)",
-        (f"{own.lock_timeout_milliseconds}ms",),
-    )
-    for name in _PLANS:
-        connection.execute(f"SET {name} = off")
+    before = {name: connection.execute(f"SHOW {name}").fetchone() for name in ("lock_timeout", "statement_timeout")}
+    wanted = {"lock_timeout": f"{own.lock_timeout_milliseconds}ms", "statement_timeout": _STATEMENT_TIMEOUT}
+    _set(connection, {**wanted, **dict.fromkeys(_PLANS, "off")})
     yield
+    _set(connection, {**{name: str(row[0]) for name, row in before.items() if row}, **dict.fromkeys(_PLANS, "on")})
 
 
-_PLANS = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan")
-
-
-@contextmanager
-def _told(declared: Declaration) -> Iterator[None]:
-    """Failures of the database as errors of ours. A value that is in a server's message never gets out."""
-    what = f"migrations: backfill {declared.name} ({declared.revision.file.name})"
-    try:
-        yield
-    except MigrationError:
-        raise
-    except psycopg.Error as error:
-        raise _failure(what, error) from error
-
-
-_HIDDEN: tuple[type[psycopg.Error], ...] = (errors.DataError, errors.RaiseException)
-
-
-def _failure(what: str, error: psycopg.Error) -> MigrationError:
-    shown = type(error).__name__ if isinstance(error, _HIDDEN) else f"{type(error).__name__}: {first_line(error)}"
-    if is_timeout(error):
-        return OutOfTimeError(f"{what}: {first_line(error)}; {_KEPT}; make the limit longer or the batches smaller")
-    if isinstance(error, psycopg.OperationalError) and not is_lock_refusal(error):
-        return UnreachableError(f"{what}: the connection was lost: {first_line(error)}; {_KEPT}; run again")
-    return StatementFailedError(
-        f"{what} failed: {shown} (SQLSTATE {error.sqlstate or 'none'}); {_KEPT}; the batch after `position` in "
-        "schema_backfills holds the row; mend the backfill or the row, and release again"
-    )
+def _set(connection: Connection, values: Mapping[str, str]) -> None:
+    for name, value in values.items():
+        connection.execute("SELECT set_config(%s, %s, false)", (name, value))

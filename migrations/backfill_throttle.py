@@ -22,6 +22,7 @@ _FEWEST = 10  # fewer samples say nothing
 _LOOK_SECONDS = 0.5
 _HOLD_SECONDS = (0.25, 5.0)  # between two looks while held back: first and longest
 _SAY_SECONDS = 5.0
+_SAY_GROWTH = 0.1
 _NEW_MEASURE_SECONDS = 10.0
 _LONGEST_REST = 1.0
 
@@ -137,7 +138,7 @@ class Throttle:
             latency.forget()  # from here on nothing of the backfill runs
         while reason:
             self.reason = reason
-            self._tell(f"holding back: {reason}")
+            self._tell(f"holding back: {reason}", self.clock() - began)
             self.sleep(pause)
             pause = min(longest, pause * 1.5)
             if self.clock() - measured >= _NEW_MEASURE_SECONDS:
@@ -152,7 +153,8 @@ class Throttle:
             if (reason := latency.strain()) and latency.measure_anew():
                 self.say(f"{reason}, also while the backfill rests: not its doing, taken as usual from here on")
 
-    def _tell(self, line: str) -> None:
-        if self.clock() - self._said >= _SAY_SECONDS:
+    def _tell(self, line: str, held: float) -> None:
+        # The longer it lasts the rarer: a hold of hours must not fill the log.
+        if self.clock() - self._said >= max(_SAY_SECONDS, held * _SAY_GROWTH):
             self._said = self.clock()
             self.say(line)
