@@ -99,7 +99,7 @@ def test_alembic_sees_the_same_tree(schema_trees, name):
 
 
 def test_the_service_loads_neither_alembic_nor_sqlalchemy(schema_trees):
-    program = "import sys, app.server; print(sorted({'alembic', 'sqlalchemy'} & set(sys.modules)))"
+    program = "import sys, app.__main__; print(sorted({'alembic', 'sqlalchemy'} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=schema_trees["v1"], env=BASE, capture_output=True, text=True, check=True
     )
