@@ -18,7 +18,7 @@ from migrations.backfill_declaration import Declaration, key_type
 from migrations.backfill_progress import Progress
 from migrations.backfill_sampler import sampling
 from migrations.backfill_settings import BackfillSettings
-from migrations.backfill_throttle import Latency, Throttle, active_sessions, replica_lag
+from migrations.backfill_throttle import RECENT, Latency, Throttle, active_sessions, replica_lag
 from migrations.backfill_tries import KEPT, Tries, told
 from migrations.blockers import Lookout
 from migrations.database import Connection, Say
@@ -113,7 +113,8 @@ class _Run:
         self._what = f"backfill {declared.name}"
         self._say: Say = lambda line: say(f"{self._what}: {line}")
         self._plain = say
-        self._commits = Latency("a commit", own)
+        # By then batches have their size: a small one's commit is no measure of a large one's.
+        self._commits = Latency("a commit", own, first=RECENT)
         self._tries = Tries(connection, declared, settings.budgets.lock["backfill"], self._say)
         self._began = time.monotonic()
 

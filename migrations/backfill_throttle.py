@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from migrations.backfill_settings import BackfillSettings
 from migrations.database import Connection, Say
 
-_RECENT = 40  # samples that are judged: two seconds of the sampler
+RECENT = 40  # samples that are judged: two seconds of the sampler
 _FEWEST = 10  # fewer samples say nothing
 _LOOK_SECONDS = 0.5
 _HOLD_SECONDS = (0.25, 5.0)  # between two looks while held back: first and longest
@@ -30,11 +30,13 @@ _LONGEST_REST = 1.0
 class Latency:
     """How long something takes, compared with how long it usually takes. Samples may come from another thread."""
 
-    def __init__(self, name: str, settings: BackfillSettings) -> None:
+    def __init__(self, name: str, settings: BackfillSettings, first: int = _FEWEST) -> None:
+        """The first so many samples make what is usual."""
         self.name = name
+        self._first = first
         self._factor = settings.latency_percent / 100
         self._slack = settings.latency_slack_milliseconds / 1000
-        self._recent: deque[float] = deque(maxlen=_RECENT)
+        self._recent: deque[float] = deque(maxlen=RECENT)
         self._usual: float | None = None
 
     @property
@@ -43,9 +45,9 @@ class Latency:
         return bool(self._factor)
 
     def add(self, seconds: float) -> None:
-        """One sample. The first ones make what is usual."""
+        """One sample."""
         self._recent.append(seconds)
-        if self._usual is None and len(self._recent) >= _FEWEST:
+        if self._usual is None and len(self._recent) >= self._first:
             self._usual = self._level()
 
     def forget(self) -> None:
@@ -64,6 +66,7 @@ class Latency:
         if not self.judged or self._usual is None or len(self._recent) < _FEWEST:
             return None
         now = self._level()
+        self._usual = min(self._usual, now)  # it began in a busy moment
         if now <= max(self._usual * self._factor, self._usual + self._slack):
             return None
         return f"{self.name} takes {now * 1000:.1f} ms, usually {self._usual * 1000:.1f} ms"

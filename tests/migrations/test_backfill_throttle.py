@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from migrations.backfill_settings import BackfillSettings
-from migrations.backfill_throttle import Latency, Throttle, replica_lag
+from migrations.backfill_throttle import RECENT, Latency, Throttle, replica_lag
 from tests.support.backfilling import TABLE
 from tests.support.trees_on_disk import result_of
 
@@ -83,6 +83,24 @@ def test_a_latency_is_compared_with_what_is_usual_here(usual, now, percent, slac
     assert bool(latency.strain()) is strained
     if strained:
         assert f"a read takes {now}.0 ms, usually {usual}.0 ms" in latency.strain()
+
+
+def test_what_is_usual_becomes_less_when_it_began_in_a_busy_moment():
+    latency = Latency("a read", BackfillSettings())
+    filled(latency, 30)
+    filled(latency, 2)
+    assert latency.strain() is None
+    filled(latency, 30)
+    assert "a read takes 30.0 ms, usually 2.0 ms" in latency.strain()
+
+
+def test_commits_are_measured_once_batches_have_their_size():
+    latency = Latency("a commit", BackfillSettings(), first=RECENT)
+    filled(latency, 1, RECENT - 1)
+    filled(latency, 30, 1)
+    assert latency.strain() is None
+    filled(latency, 30, RECENT - 1)
+    assert "usually 1.0 ms" in latency.strain()
 
 
 def test_reads_that_stay_slow_without_the_backfill_are_the_new_measure():
