@@ -38,7 +38,7 @@ class CutoverArgs:
     target_group_arns: resources.Colors
     rule_arn: pulumi.Input[str]
     test_url: pulumi.Input[str]
-    schema: pulumi.Resource
+    schema: Sequence[pulumi.Resource]
     gate: resources.TaskRun
     database_identity: pulumi.Input[str]
     quiet: Quiet
@@ -68,7 +68,7 @@ class Cutover(pulumi.ComponentResource):
         self._name = name
         self._args = args
         release = args.release
-        self.start = self._capacity("start", release.target_color, release.target_count, [*args.services, args.schema])
+        self.start = self._capacity("start", release.target_color, release.target_count, [*args.services, *args.schema])
         self.smoke = self._smoke()
         self.shift = self._shift()
         self.previous = self._capacity("previous", release.previous_color, release.previous_count, [self.shift])
@@ -146,11 +146,11 @@ class Cutover(pulumi.ComponentResource):
                 timeout_seconds=args.place.timeout,
             ),
             # By name, not only through the chain: each of the three alone must be enough to stop the shift.
-            pulumi.ResourceOptions(parent=self, depends_on=[args.schema, self.start, self.smoke]),
+            pulumi.ResourceOptions(parent=self, depends_on=[*args.schema, self.start, self.smoke]),
         )
 
     def _backfill(self) -> resources.TaskRun:
-        """After the shift, so that it takes no time of the gate: until it is done, versions read both shapes."""
+        """After the shift, so that it takes no time of the gate: versions that need them complete had them before."""
         args, release = self._args, self._args.release
         return resources.TaskRun(
             f"{self._name}-backfill",
@@ -165,7 +165,7 @@ class Cutover(pulumi.ComponentResource):
                 environment=args.backfill_environment,
                 skip=release.rollback,
                 # Nothing is pending where an image has no backfills, or is too old to know of them.
-                pending=args.gate.told("pendingBackfills", []),
+                pending=args.gate.told("laterBackfills", []),
                 advice=advice.BACKFILL,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.previous]),

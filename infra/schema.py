@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -16,17 +17,20 @@ class SchemaGateArgs:
     """`database_identity` changes when the database or the application's password becomes another one.
 
     adopt: the expand revision through which a database that something else made is taken over, or None.
+    backfill_timeout: seconds that the backfills may take which the image needs before it serves.
     """
 
     place: Place
     release: resources.Release
     migrate_task_definitions: resources.Colors
     database_identity: pulumi.Input[str]
+    backfill_timeout: int
+    backfill_environment: Mapping[str, pulumi.Input[str]]
     adopt: str | None = None
 
 
 class SchemaGate(pulumi.ComponentResource):
-    """`bluegreen:infra:SchemaGate`: roles in the database, perhaps its adoption, then expand (or check).
+    """`bluegreen:infra:SchemaGate`: roles in the database, perhaps its adoption, expand (or check), needed backfills.
 
     All but the roles run in the image that is to be released. Outputs: revision. `passed` is what must have succeeded
     before a task of that image may serve.
@@ -35,7 +39,8 @@ class SchemaGate(pulumi.ComponentResource):
     roles: resources.TaskRun
     adopt: resources.TaskRun | None
     expand: resources.TaskRun
-    passed: pulumi.Resource
+    fill: resources.TaskRun
+    passed: tuple[pulumi.Resource, ...]
     revision: pulumi.Output[str]
 
     def __init__(self, name: str, args: SchemaGateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -61,9 +66,36 @@ class SchemaGate(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.adopt or self.roles]),
         )
-        self.passed = self.expand
+        self.fill = self._fill(name, args)
+        # Both by name, not only through the chain: each alone must be enough to stop a release.
+        self.passed = (self.expand, self.fill)
         self.revision = self.expand.result["revision"]
         self.register_outputs({"revision": self.revision})
+
+    def _fill(self, name: str, args: SchemaGateArgs) -> resources.TaskRun:
+        """Backfills that the image needs before it serves, because it reads the new shape only.
+
+        As a rule an earlier version has completed them and nothing is to do. Where that was cut short, the new
+        version would meet rows that it can't read.
+        """
+        release = args.release
+        return resources.TaskRun(
+            f"{name}-backfill",
+            migration(
+                args.place,
+                release.target_color,
+                args.migrate_task_definitions,
+                "backfill",
+                pulumi.Output.concat(release.version, "/needed/", args.database_identity),
+                release.actor,
+                timeout=args.backfill_timeout,
+                environment=args.backfill_environment,
+                skip=release.rollback,
+                pending=self.expand.told("neededBackfills", []),
+                advice=advice.GATE,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.expand]),
+        )
 
     def _adopt(self, name: str, args: SchemaGateArgs, through: str) -> resources.TaskRun:
         release, identity = args.release, args.database_identity

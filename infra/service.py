@@ -53,6 +53,7 @@ class Service:
             "seconds": {
                 "roles": self.schema.roles.seconds,
                 "schema": self.schema.expand.seconds,
+                "neededBackfill": self.schema.fill.seconds,
                 "start": cutover.start.seconds,
                 "smoke": cutover.smoke.seconds,
                 "shift": cutover.shift.seconds,
@@ -77,6 +78,8 @@ def service(
         release=plan.release,
         migrate_task_definitions=migrate,
         database_identity=platform.database.identity,
+        backfill_timeout=settings.release.backfill_timeout,
+        backfill_environment=_backfill_environment(settings, prefix),
         adopt=settings.release.adopt,
     )
     schema = SchemaGate("schema", gate, opts)
@@ -98,7 +101,7 @@ def service(
         database_identity=platform.database.identity,
         quiet=settings.release.quiet,
         backfill_timeout=settings.release.backfill_timeout,
-        backfill_environment={**settings.release.backfill, "MIGRATION_SERVICE": prefix},
+        backfill_environment=_backfill_environment(settings, prefix),
         steps=settings.release.steps,
         bake=settings.release.bake,
         alarms=settings.release.alarms,
@@ -112,7 +115,7 @@ def service(
 def _report(
     settings: Settings, tree_version: str, platform: Platform, plan: ReleasePlan, schema: SchemaGate, cutover: Cutover
 ) -> ReleaseReportingArgs:
-    migrations = [schema.expand, cutover.backfill, *([cutover.contract] if cutover.contract else [])]
+    migrations = [schema.expand, schema.fill, cutover.backfill, *([cutover.contract] if cutover.contract else [])]
     return ReleaseReportingArgs(
         settings=settings,
         release=plan.release,
@@ -122,6 +125,10 @@ def _report(
         migrations=migrations,
         after=[cutover.previous, *migrations],
     )
+
+
+def _backfill_environment(settings: Settings, prefix: str) -> dict[str, str]:
+    return {**settings.release.backfill, "MIGRATION_SERVICE": prefix}
 
 
 def _names(prefix: str) -> dict[str, str]:
@@ -209,6 +216,6 @@ def _service(
         deregistration_delay=settings.service.deregistration_delay,
         protect=settings.protect,
         # The rule: a service can't be made for a target group that no load balancer uses.
-        after=[*platform.ready, platform.load_balancer.rule, schema.passed],
+        after=[*platform.ready, platform.load_balancer.rule, *schema.passed],
     )
     return ColorService(f"{color}-service", args, pulumi.ResourceOptions(parent=platform.colors[color]))

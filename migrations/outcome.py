@@ -31,12 +31,17 @@ def of(
     rows = history.entries(connection)
     newest = {entry.phase: entry.revision for entry in rows}
     have = history.applied(connection)
+    needed = rule.needed_backfills(tree, have)
+    backfills = [each.revision for each in rule.pending(tree, have, "backfill")]
     return {
         "command": command,
         "version": settings.version,
         "revision": "+".join(newest[phase] for phase in ("expand", "contract") if phase in newest),
         "applied": list(applied),
-        "pendingBackfills": [each.revision for each in rule.pending(tree, have, "backfill")],
+        "pendingBackfills": backfills,
+        # Those that must be complete before the image serves, and those that can follow while it does.
+        "neededBackfills": needed,
+        "laterBackfills": [] if set(backfills) == set(needed) else backfills,
         "pendingContracts": [each.revision for each in rule.pending(tree, have, "contract")],
         "warnings": [warning[:_WARNING_LIMIT] for warning in warnings[:_WARNINGS]],
         "facts": facts.read(connection, tree, live),

@@ -88,3 +88,11 @@ def refusal(version: str, unknown: Sequence[str], able: str | None) -> str:
     """One line: what the version lacks and what can serve instead."""
     names = ", ".join(unknown)
     return f"version {version} cannot serve this database: contract {names} removed what it needs; {hint(able)}"
+
+
+def needed_backfills(tree: Tree, applied: Applied) -> list[str]:
+    """Pending backfills that the image itself needs, in order: one of its contract revisions does, and a version that
+    brings a contract no longer reads what that removes.
+    """
+    needed = {name for revision in tree.contract for name in revision.needs_backfills}
+    return [revision.revision for revision in pending(tree, applied, "backfill") if revision.revision in needed]

@@ -54,9 +54,10 @@ def build(asked: Asked, schema: Schema, examine: Examine, now: datetime | None =
     refused = [_refusal(Exit.NOT_SERVABLE, reason) for reason in unservable(asked, schema.facts)]
     examined, notes = None, list(schema.notes)
     filled: dict[str, str] = {}
+    needed: frozenset[str] = frozenset()
     if schema.tree is not None:
         try:
-            filled = _filled(schema.tree)
+            filled, needed = _filled(schema.tree), _needed(schema.tree)
             examined = examine(schema.tree, schema.facts)
         except MigrationError as error:
             refused.append(_refusal(error.exit, str(error)))
@@ -66,7 +67,9 @@ def build(asked: Asked, schema: Schema, examine: Examine, now: datetime | None =
         except Exception as error:  # whatever is wrong with the tools of the preview, the release can still be seen
             notes.append(f"the SQL could not be looked at ({_unforeseen(error)})")
     part = _schema(asked, schema, examined, notes, now)
-    for one in (one for phase in part["phases"] if phase["phase"] == "backfill" for one in phase["revisions"]):
+    for phase, one in [(p, one) for p in part["phases"] if p["phase"] == "backfill" for one in p["revisions"]]:
+        if one["revision"] in needed:
+            phase["when"] = _before_it_serves(asked, sorted(needed))
         one |= _fill(one["revision"], filled.get(one["revision"]), part["facts"]["source"], schema.facts or {})
     refused += [_refusal(Exit.LINT_REFUSED, f"the lint refuses {name}") for name in _lint_refuses(part["lint"])]
     return {
@@ -133,6 +136,18 @@ def _when(asked: Asked, phase: Phase) -> str:
     if _runs(asked, phase):
         return f"after the last task of {asked.previous_color} has stopped"
     return "held back: it runs in an `up` with previous: retired"
+
+
+def _before_it_serves(asked: Asked, needed: list[str]) -> str:
+    return (
+        f"{', '.join(needed)} before a task of {asked.version} starts, which no longer reads rows that are not filled; "
+        "any other after the shift; each time in a task of its own, in batches beside the traffic"
+    )
+
+
+def _needed(tree: Path) -> frozenset[str]:
+    """Backfills that the version needs complete before it serves: one of its contract revisions does."""
+    return frozenset(name for revision in read_tree(tree).contract for name in revision.needs_backfills)
 
 
 def _filled(tree: Path) -> dict[str, str]:

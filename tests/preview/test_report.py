@@ -150,6 +150,13 @@ def test_rows_of_a_backfill_are_those_left_or_all_of_its_table(v3):
     assert rows(tables={})[1:] == (None, None)
 
 
+def test_what_a_contract_needs_is_filled_before_the_version_serves(v3):
+    v2 = v3.parent.parent / "v2" / "migrations"
+    trees.lay("v2", v3.parent.parent)
+    assert phases(built(None, BACKFILL, tree=v2))["backfill"]["when"].startswith("after the shift")
+    assert phases(built(None, BACKFILL, tree=v3))["backfill"]["when"].startswith("b0001 before a task of v2 starts")
+
+
 def test_a_first_release_takes_the_database_to_be_empty(v3):
     report = built(asked(action="first"), BACKFILL, tree=v3, facts=None)
     assert report["schema"]["facts"]["source"] == "empty"

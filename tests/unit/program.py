@@ -114,7 +114,9 @@ OUTPUTS: dict[str, Callable[[str, Any], dict[str, Any]]] = {
         "result": {
             "revision": "e2",
             "pendingContracts": ["c1"],
-            "pendingBackfills": ["b1"],
+            "pendingBackfills": ["b0", "b1"],
+            "neededBackfills": ["b0"],
+            "laterBackfills": ["b1"],
             **({"backfills": {"b1": {"rows": 3, "seconds": 0.5, "rowsPerSecond": 6}}} if "backfill" in name else {}),
         },
         "startedAt": "2026-01-01T00:00:00Z",

@@ -104,13 +104,36 @@ def expand_waits_for_the_roles(recording: Recording) -> None:
     assert "schema-roles" in recording.needs(RUN, "schema-expand")
 
 
+def services_wait_for_what_the_image_needs_filled(recording: Recording) -> None:
+    for color in ("blue", "green"):
+        assert "schema-backfill" in recording.needs("aws:ecs/service:Service", f"{color}-service")
+
+
+def shift_waits_for_what_the_image_needs_filled(recording: Recording) -> None:
+    assert "schema-backfill" in recording.needs(SHIFT, "cutover-shift")
+
+
 def runs_wait_for_the_way_to_the_database(recording: Recording) -> None:
-    for name in ("schema-roles", "schema-expand", "cutover-smoke", "cutover-backfill", "cutover-contract"):
+    for name in (
+        "schema-roles",
+        "schema-expand",
+        "schema-backfill",
+        "cutover-smoke",
+        "cutover-backfill",
+        "cutover-contract",
+    ):
         assert {"firewall-to-database", "firewall-from-tasks", "network-private"} <= recording.needs(RUN, name), name
 
 
 def runs_wait_for_their_rights(recording: Recording) -> None:
-    for name in ("schema-roles", "schema-expand", "cutover-smoke", "cutover-backfill", "cutover-contract"):
+    for name in (
+        "schema-roles",
+        "schema-expand",
+        "schema-backfill",
+        "cutover-smoke",
+        "cutover-backfill",
+        "cutover-contract",
+    ):
         assert {"roles-app-execution", "roles-migrate-execution"} <= recording.needs(RUN, name), name
 
 
@@ -127,6 +150,8 @@ EDGES = [
     (backfill_waits_for_the_shift, resources.TaskRun, "cutover-backfill", "cutover-previous"),
     (contract_waits_for_the_backfill, resources.TaskRun, "cutover-contract", "cutover-backfill"),
     (expand_waits_for_the_roles, resources.TaskRun, "schema-expand", "schema-roles"),
+    (services_wait_for_what_the_image_needs_filled, aws.ecs.Service, "green-service", "schema-backfill"),
+    (shift_waits_for_what_the_image_needs_filled, resources.TrafficShift, "cutover-shift", "schema-backfill"),
     (runs_wait_for_the_way_to_the_database, resources.TaskRun, "schema-expand", "firewall"),
     (runs_wait_for_their_rights, resources.TaskRun, "schema-expand", "roles"),
 ]
@@ -160,6 +185,7 @@ def test_the_whole_order_is_one_chain(recording: Recording) -> None:
         recording.one("aws:ecs/taskDefinition:TaskDefinition", "green-tasks-migrate"),
         recording.one(RUN, "schema-roles"),
         recording.one(RUN, "schema-expand"),
+        recording.one(RUN, "schema-backfill"),
         recording.one(SERVICE, "green-service"),
         recording.one(CAPACITY, "cutover-start"),
         recording.one(RUN, "cutover-smoke"),
@@ -176,6 +202,7 @@ def test_the_contract_runs_only_when_the_previous_version_is_retired() -> None:
     assert {each.name for each in run_program(previous="warm").of(RUN)} == {
         "schema-roles",
         "schema-expand",
+        "schema-backfill",
         "cutover-smoke",
         "cutover-backfill",
     }
@@ -184,10 +211,17 @@ def test_the_contract_runs_only_when_the_previous_version_is_retired() -> None:
 def test_every_run_says_in_its_failure_what_has_run_and_what_to_choose() -> None:
     made = run_program(previous="retired")
     told = {each.name: each.inputs["advice"] for each in made.resources if each.type == RUN}
-    assert set(told) == {"schema-roles", "schema-expand", "cutover-smoke", "cutover-backfill", "cutover-contract"}
+    assert set(told) == {
+        "schema-roles",
+        "schema-expand",
+        "schema-backfill",
+        "cutover-smoke",
+        "cutover-backfill",
+        "cutover-contract",
+    }
     assert all("Choose: " in advice for advice in told.values())
     before = {name for name, advice in told.items() if "what served before serves on" in advice}
-    assert before == {"schema-roles", "schema-expand", "cutover-smoke"}
+    assert before == {"schema-roles", "schema-expand", "schema-backfill", "cutover-smoke"}
     assert [name for name, advice in told.items() if "may not fit" in advice] == ["cutover-contract"]
 
 
@@ -256,11 +290,22 @@ def test_the_backfill_has_its_own_limit_and_is_told_what_is_pending() -> None:
     assert "pending" not in gate
 
 
+def test_what_the_image_needs_filled_is_filled_before_it_serves_and_the_rest_after() -> None:
+    recording = run_program(backfillTimeoutSeconds="7200", backfillSettings='["SHARE_PERCENT=25"]')
+    before, after = (recording.one(RUN, name).inputs for name in ("schema-backfill", "cutover-backfill"))
+    assert (before["pending"], after["pending"]) == (["b0"], ["b1"])
+    for same in ("command", "timeoutSeconds", "environment", "color", "skip"):
+        assert before[same] == after[same]
+    assert before["trigger"] != after["trigger"]
+
+
 def test_a_rollback_skips_the_backfill_whatever_its_gate_says(monkeypatch: pytest.MonkeyPatch) -> None:
     back = {**OUTPUTS["bluegreen:index:Release"]("release", {"version": "v1"}), "action": "rollback", "rollback": True}
     monkeypatch.setitem(OUTPUTS, "bluegreen:index:Release", lambda _name, _inputs: back)
-    backfill = run_program(cached=False).one(RUN, "cutover-backfill").inputs
-    assert (backfill["skip"], backfill["pending"]) == (True, ["b1"])
+    recording = run_program(cached=False)
+    for name, pending in (("schema-backfill", ["b0"]), ("cutover-backfill", ["b1"])):
+        backfill = recording.one(RUN, name).inputs
+        assert (backfill["skip"], backfill["pending"]) == (True, pending)
 
 
 def test_a_gate_of_an_older_image_that_names_no_backfills_has_none_pending(monkeypatch: pytest.MonkeyPatch) -> None:

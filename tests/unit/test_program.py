@@ -151,6 +151,7 @@ def test_the_stack_output_release_says_what_is_in_service(recording: Recording) 
         "seconds": {
             "roles": 1.5,
             "schema": 1.5,
+            "neededBackfill": 1.5,
             "start": 3.0,
             "smoke": 1.5,
             "shift": 4.0,
