@@ -88,12 +88,13 @@ def applied(connection: Connection) -> Applied:
 
 
 def record(connection: Connection, revision: Revision, settings: Settings, seconds: float) -> None:
-    """Write one row, in the transaction that is open."""
+    """Write one row, in the transaction that is open; the revision's mark goes with it."""
     connection.execute(
         "INSERT INTO schema_history (revision, phase, version, seconds, actor, checksum)"
         " VALUES (%s, %s, %s, %s, %s, %s)",
         (revision.revision, revision.phase, settings.version, seconds, settings.actor, revision.checksum),
     )
+    connection.execute("DELETE FROM schema_marks WHERE revision = %s", (revision.revision,))
 
 
 def adopt(connection: Connection, revision: Revision, settings: Settings) -> None:

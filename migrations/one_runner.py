@@ -9,10 +9,11 @@ such a task is ended. Without that evidence nobody's session is ended: it is wai
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from psycopg import errors
 
@@ -35,6 +36,11 @@ FROM pg_locks AS held JOIN pg_stat_activity AS session USING (pid)
 WHERE held.locktype = 'advisory' AND held.granted
   AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND held.classid = %(high)s::bigint AND held.objid = %(low)s::bigint
+"""
+_SESSIONS = """
+SELECT pid, backend_start, application_name, extract(epoch FROM clock_timestamp() - backend_start)::float8
+FROM pg_stat_activity
+WHERE datname = current_database() AND starts_with(application_name, %s) AND pid <> pg_backend_pid()
 """
 # The pid may belong to somebody else by now: the session's start does not.
 _END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND backend_start IS NOT DISTINCT FROM %s"
@@ -64,6 +70,7 @@ def one_runner(connection: Connection, settings: Settings, say: Say, lock: int =
     """Hold the session lock. Raises AnotherRunnerError."""
     _wait(connection, settings, say, lock)
     try:
+        _end_the_dead(connection, settings, say)
         yield
     finally:
         if not connection.broken and not connection.closed:
@@ -107,6 +114,18 @@ def end_session(connection: Connection, session: Session, why: str, say: Say) ->
     return True
 
 
+def _end_the_dead(connection: Connection, settings: Settings, say: Say) -> None:
+    """A dead runner may have other sessions than the one with the lock, such as one that builds an index."""
+    if settings.stopped_tasks:
+        for row in connection.execute(_SESSIONS, (identity.PROGRAM,)).fetchall():
+            if (found := _session(row)).task in settings.stopped_tasks:
+                end_session(connection, found, "it was still there", say)
+
+
+def _session(row: Sequence[Any]) -> Session:
+    return Session(pid=row[0], started=row[1], application=row[2] or "", age=row[3])
+
+
 def _try_lock(connection: Connection, lock: int) -> bool:
     row = connection.execute("SELECT pg_try_advisory_lock(%s)", (lock,)).fetchone()
     return row is not None and bool(row[0])
@@ -114,7 +133,7 @@ def _try_lock(connection: Connection, lock: int) -> bool:
 
 def _holder(connection: Connection, lock: int) -> Session | None:
     row = connection.execute(_HOLDER, {"high": lock >> 32, "low": lock & 0xFFFFFFFF}).fetchone()
-    return Session(pid=row[0], started=row[1], application=row[2] or "", age=row[3]) if row else None
+    return _session(row) if row else None
 
 
 def _told(holder: Session | None) -> str:

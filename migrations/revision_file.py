@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from migrations import revision_rules
 from migrations.errors import BadTreeError
 
 Phase = Literal["expand", "contract", "backfill"]
@@ -28,7 +29,7 @@ class Revision:
     down_revision: str | None
     depends_on: tuple[str, ...]  # revisions of another phase, in Alembic's words
     needs_backfills: tuple[str, ...]  # contract: backfills that must be complete
-    outside_transaction: bool  # it ends its transaction in an autocommit block, so it may be left half done
+    outside_transaction: bool  # its statements are committed one by one, so it may be left half done
     file: Path
     checksum: str
     settings: Mapping[str, object]  # all plain constants of the file
@@ -44,13 +45,15 @@ def read_revision(file: Path, phase: Phase) -> Revision:
         raise BadTreeError(f'migrations: {where} has no `revision = "..."`, expected one')
     if down is not None and not isinstance(down, str):
         raise BadTreeError(f"migrations: {where} has down_revision {down!r}, expected one name or None")
+    outside = constants.get(revision_rules.CONSTANT) is True
+    revision_rules.require_declared(module, where, outside=outside)
     return Revision(
         revision=name,
         phase=phase,
         down_revision=down,
         depends_on=_names(constants.get("depends_on")) + _names(constants.get("needs")),
         needs_backfills=_names(constants.get("needs_backfills")),
-        outside_transaction=constants.get("outside_transaction") is True,
+        outside_transaction=outside,
         file=file,
         checksum=_checksum(module),
         settings=constants,

@@ -22,7 +22,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from migrations import history
+from migrations import history, outside
 from migrations.database import Connection, Say, first_line, is_timeout
 from migrations.errors import BadTreeError, OutOfTimeError, StatementFailedError
 from migrations.limits import Limits
@@ -97,15 +97,19 @@ def _apply_with_retries(
 
     def attempt() -> None:
         before(revision)
-        _apply_once(connection, scripts, revision, settings)
+        _apply_once(connection, scripts, revision, settings, tries.say)
 
+    if revision.outside_transaction:
+        outside.begin(connection, revision, settings, tries.say)
     try:
         tries.run(connection, what, limits, attempt)
     except (DBAPIError, psycopg.Error) as error:
         raise _failure(revision, limits, cause_of(error)) from error
 
 
-def _apply_once(connection: Connection, scripts: ScriptDirectory, revision: Revision, settings: Settings) -> None:
+def _apply_once(
+    connection: Connection, scripts: ScriptDirectory, revision: Revision, settings: Settings, say: Say
+) -> None:
     started = time.monotonic()
     script = scripts.get_revision(revision.revision)
 
@@ -118,7 +122,13 @@ def _apply_once(connection: Connection, scripts: ScriptDirectory, revision: Revi
     with _as_sqlalchemy(connection) as wrapped:
         context = MigrationContext.configure(
             wrapped,
-            opts={"fn": steps, "transaction_per_migration": True, "on_version_apply": (record,), "script": scripts},
+            opts={
+                "fn": steps,
+                "transaction_per_migration": True,
+                "on_version_apply": (record,),
+                "script": scripts,
+                outside.OPTION: say,
+            },
         )
         with Operations.context(context):
             context.run_migrations()
@@ -148,12 +158,14 @@ def _as_sqlalchemy(connection: Connection) -> Iterator[sqlalchemy.Connection]:
 
 def _failure(revision: Revision, limits: Limits, error: BaseException) -> Exception:
     what = f"migrations: {revision.phase} {revision.revision} ({revision.file.name})"
+    kept = "nothing of its transaction was kept"
+    if revision.outside_transaction:
+        kept = "each of its statements that came to its end was kept, and the next run goes on from there"
     if is_timeout(error) or isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
         return OutOfTimeError(
-            f"{what}: {first_line(error)}, its limit is {limits.statement_timeout:g} s; nothing of its transaction was "
-            "kept; make the statement smaller or set statement_timeout in the revision"
+            f"{what}: {first_line(error)}, its limit is {limits.statement_timeout:g} s; {kept}; "
+            "make the statement smaller or set statement_timeout in the revision"
         )
     return StatementFailedError(
-        f"{what} failed: {type(error).__name__}: {first_line(error)}; nothing of its transaction was kept; "
-        "mend the revision and release again"
+        f"{what} failed: {type(error).__name__}: {first_line(error)}; {kept}; mend the revision and release again"
     )

@@ -133,15 +133,15 @@ def test_what_a_killed_run_left_is_cleared_away(schema_trees, owner_environment,
 
 
 def test_a_revision_outside_a_transaction_is_adopted_too(own_tree, owner_environment, made_elsewhere):
-    tree = own_tree("SELECT 1", settings="outside_transaction = True")
+    tree = own_tree("SELECT 1", settings="# outside_transaction = True")
     file = tree / "migrations/expand/e0002_test.py"
     text = file.read_text()
     file.write_text(
         text.replace(
             '    op.execute("""SELECT 1""")',
-            "    with op.get_context().autocommit_block():\n"
-            '        op.execute("CREATE INDEX CONCURRENTLY by_customer ON orders (customer)")',
-        )
+            "    from migrations import concurrently\n\n"
+            '    concurrently.create_index("by_customer", "orders", ("customer",))',
+        ).replace("# outside", "outside")
     )
     made_elsewhere.execute("CREATE INDEX by_customer ON orders (customer)")
     assert result_of(migrate(tree, owner_environment, "adopt", "v1", "--through", "e0002"))["applied"] == [

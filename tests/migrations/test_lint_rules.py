@@ -11,8 +11,8 @@ ORDERS = 'tables = ("orders",)'
 OUTSIDE = f"{ORDERS}\noutside_transaction = True"
 
 
-def outside(statement):
-    return f"with op.get_context().autocommit_block():\n    op.execute({statement!r})"
+def outside(operation):
+    return f"from migrations import concurrently\nconcurrently.{operation}"
 
 
 @pytest.fixture
@@ -95,8 +95,6 @@ CASES = [
     ("SET LOCAL search_path = public", "", ""),
     ("SET ROLE other", "session-state", ""),
     ("DISCARD ALL", "session-state", ""),
-    ("CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON orders (n)", "needs-no-transaction", ""),
-    ("DROP INDEX CONCURRENTLY IF EXISTS i", "needs-no-transaction", "ban-drop-index"),
     ("VACUUM orders", "needs-no-transaction", ""),
     # What cannot be seen is not let through.
     ("DO $$ BEGIN DROP TABLE orders; END $$", "opaque-statement", ""),
@@ -121,7 +119,7 @@ def test_every_rule_of_the_table_is_one_that_squawk_has_or_ours_and_each_has_adv
     """Squawk refuses a name it does not know: its answer here proves them all."""
     assert squawk.find("SELECT 1;\n", include=rules.SQUAWKS, exclude=rules.LEFT_OUT, server=rules.SERVER) == []
     for rule in rules.ALL:
-        phases = [phase for phase in ("expand", "contract") if rules.level(rule, phase)]
+        phases = [phase for phase in ("expand", "contract", "backfill") if rules.level(rule, phase)]
         assert phases
         assert all(rules.advice(rule, phase) for phase in phases)
     assert not rules.ALL & set(rules.LEFT_OUT)
@@ -140,11 +138,10 @@ def test_warnings_refuse_nothing(own):
 
 
 def test_concurrently_outside_of_a_transaction_is_fine_when_declared_and_safe_to_run_again(own):
-    own.add(body=outside("CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON orders (n)"), constants=OUTSIDE)
-    own.add(body=outside("CREATE INDEX CONCURRENTLY j ON orders (n)"), constants=OUTSIDE)
-    own.add(body=outside("CREATE INDEX CONCURRENTLY IF NOT EXISTS k ON orders (n)"))
-    own.add("ALTER TABLE orders ADD COLUMN n text", constants=OUTSIDE)
-    assert errors(own) == [set(), {"prefer-robust-stmts"}, {"outside-transaction"}, {"outside-transaction"}]
+    own.add(body=outside('create_index("i", "orders", ("n",))'), constants=OUTSIDE)
+    own.add(body=outside('once("VACUUM orders", done="SELECT false")'), constants=OUTSIDE)
+    own.add(body=outside('drop_index("i")'), constants=OUTSIDE)
+    assert errors(own) == [set(), set(), {"ban-drop-index"}]
 
 
 def test_what_is_made_in_the_same_transaction_may_be_shaped_freely(own):
@@ -222,3 +219,33 @@ def test_one_revision_that_is_no_sql_hides_nothing_of_the_others(own):
     own.add("ALTER TABLE orders ADDS n bigint")
     own.add("ALTER TABLE orders DROP COLUMN price")
     assert errors(own) == [{"syntax-error"}, {"ban-drop-column"}]
+
+
+BACKFILL = """revision = "b0001"
+down_revision = None
+needs = "e0001"
+table = "orders"
+key = "id"
+assign = {assign!r}
+todo = {todo!r}
+"""
+
+
+@pytest.mark.parametrize(
+    ("assign", "todo", "refused"),
+    [
+        ("n = 1", "n IS NULL", set()),
+        ("n = (SELECT max(k) FROM parts)", "n IS NULL AND t ~ ';'", set()),
+        ("n = 1; DROP TABLE orders", "true", {"syntax-error", "backfill-statement"}),
+        ("n = 1", "n IS NULL; DROP TABLE orders", {"backfill-statement"}),
+        ("n = 1 WHERE n IS NULL; UPDATE orders SET n = 2", "n = 1", {"backfill-statement"}),
+        ("n = ", "n IS NULL", {"syntax-error"}),
+    ],
+)
+def test_the_texts_of_a_backfill_make_one_update(own, assign, todo, refused):
+    own.add("CREATE TABLE parts (id bigint)")
+    (own.folder / "backfills" / "b0001_fill.py").write_text(BACKFILL.format(assign=assign, todo=todo))
+    (own.folder / "backfills" / "HEAD").write_text("b0001\n")
+    found = errors(own)[1]
+    assert found <= refused
+    assert bool(found) is bool(refused)
