@@ -57,6 +57,10 @@ class Live:
         found = {group["TargetGroupArn"]: group["Weight"] for group in action["ForwardConfig"]["TargetGroups"]}
         return {color: int(found.get(arn, 0)) for arn, color in groups.items()}
 
+    def forget(self) -> None:
+        """The stack is gone: what comes after it has another rule."""
+        self._rule = ""
+
     def _find_rule(self, groups: set[str]) -> str:
         elb = self.client("elbv2")
         for balancer in elb.describe_load_balancers()["LoadBalancers"]:

@@ -82,6 +82,13 @@ def last_answer(records: Iterable[Record], version: str, after: float, until: fl
     return max((r.sent for r in records if r.version == version and after <= r.sent <= until), default=None)
 
 
+def slowest(records: Iterable[Record], window: tuple[float, float]) -> float | None:
+    """Milliseconds of the slowest request that was due in this time; None when there was none."""
+    began, ended = window
+    found = max((record.milliseconds for record in records if began <= record.due <= ended), default=None)
+    return None if found is None else round(found, 1)
+
+
 @dataclass(kw_only=True)
 class Report:
     """One rehearsal."""
@@ -93,6 +100,7 @@ class Report:
     orders: Orders = field(default_factory=Orders)
     weights: list[Change] = field(default_factory=list)
     rollback_seconds: float | None = None
+    blocked_worst: float | None = None  # milliseconds: the slowest request while the expand had to wait
     seconds: float = 0.0
     complete: bool = False  # the story came to its end
 
@@ -114,6 +122,7 @@ class Report:
             "orders_wrong": self.orders.wrong,
             "seconds": round(self.seconds, 1),
             "rollback_seconds": self.rollback_seconds,
+            "blocked_worst_ms": self.blocked_worst,
             "started": self.started,
             "rps": self.rps,
             "latency_ms": {"p50": self.traffic.p50, "p99": self.traffic.p99, "worst": self.traffic.worst},
@@ -149,6 +158,10 @@ class Report:
         ]
         if count.expected:
             shown.append(f"orders    {count.expected} written, missing {count.missing}, wrong content {count.wrong}")
+        if self.blocked_worst is not None:
+            shown.append(
+                f"held      {self.blocked_worst} ms was the slowest request while a transaction held the table"
+            )
         if self.rollback_seconds is not None:
             shown.append(
                 f"rollback  {self.rollback_seconds:.1f} s from the command to the last request that v2 answered"

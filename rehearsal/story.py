@@ -149,6 +149,8 @@ class Story(Acting):
         found = list(records.read(path))
         stage.report.weights = stage.changes()
         stage.report.traffic = report.traffic(found, stage.timeline())
+        if self.schema.blocked is not None:
+            stage.report.blocked_worst = report.slowest(found, self.schema.blocked)
         if self.rolled_back is not None:
             began = self.rolled_back.began
             last = report.last_answer(found, stage.versions["v2"], began, began + self.rolled_back.seconds)
@@ -158,6 +160,7 @@ class Story(Acting):
         """`pulumi destroy`."""
         self._note()
         outcome = self.checked(self.stage.engine.destroy())
+        self.stage.live.forget()
         return f"{outcome.changes.get('delete', 0)} resources removed"
 
     def _note(self) -> None:

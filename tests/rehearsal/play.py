@@ -69,6 +69,7 @@ class Play:
                 start_task=lambda color: f"arn:task/{color}-by-hand",
                 stop_task=self.stop_task,
                 task_status=lambda _: self.task.pop(0) if len(self.task) > 1 else self.task[0],
+                forget=lambda: None,
                 client=None,
                 prefix="bluegreen-local",
             ),

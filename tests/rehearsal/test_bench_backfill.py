@@ -33,6 +33,16 @@ def test_without_a_row_all_time_is_without():
     assert [filling for _, _, filling in backfill.clear_turns(looks(0, 0))] == [False]
 
 
+def test_a_burst_in_one_turn_is_one_turn(monkeypatch):
+    monkeypatch.setattr(backfill, "_LEAST", 10)
+    turns = [(0.0, 1.0, False), (1.0, 2.0, True), (2.0, 3.0, False), (3.0, 3.01, True)]
+    requests = [(at / 20, 500.0 if at >= 40 else 1.0 + at, at == 7) for at in range(62)]
+    found = backfill.by_turn(requests, turns)
+    assert [len(turn) for turn in found[False]] == [20, 20]
+    assert [turn[-1] for turn in found[False]] == [20.0, 500.0]
+    assert len(found[True]) == 1
+
+
 def test_each_order_is_asked_for_once_in_the_same_order_each_time():
     keys = list(customers.keys_of(1000))
     assert sorted(keys) == list(range(1, 1001))

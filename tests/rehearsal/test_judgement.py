@@ -168,3 +168,9 @@ def test_a_change_without_an_answer_leaves_two_right_contents(tmp_path):
     assert run == "r1"
     assert [len(found[each].contents(run)) for each in (11, 12, 13)] == [1, 2, 2]
     assert found[12].contents("r1") == [ledger.content("r1", 2, 2), ledger.content("r1", 2, 3)]
+
+
+def test_the_slowest_request_is_that_of_its_time():
+    found = [answer(sent=9.9, milliseconds=900.0), answer(sent=10.0, milliseconds=7.04), answer(sent=11.0)]
+    assert report.slowest(found, (10.0, 12.0)) == 7.0
+    assert report.slowest(found, (20.0, 30.0)) is None
