@@ -160,7 +160,7 @@ class Report:
             shown.append(f"orders    {count.expected} written, missing {count.missing}, wrong content {count.wrong}")
         if self.blocked_worst is not None:
             shown.append(
-                f"held      {self.blocked_worst} ms was the slowest request while a transaction held the table"
+                f"held      {self.blocked_worst} ms for the slowest request while a transaction held the table"
             )
         if self.rollback_seconds is not None:
             shown.append(
