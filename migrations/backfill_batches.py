@@ -50,6 +50,7 @@ class Batch:
     position: str | None
     filled: int
     seconds: float
+    fill_seconds: float
     commit_seconds: float
 
 
@@ -75,13 +76,20 @@ class Batches:
         began = time.monotonic()
         with self._connection.transaction():
             filled, wrong, last, stop = self._fill(position, end)
+            fill_seconds = time.monotonic() - began
             if wrong:
                 raise self._never_done(filled, wrong)
             now = last if filled == self.rows else stop
             self._keep(end if now is None else now, filled)
             committing = time.monotonic()
         ended = time.monotonic()
-        batch = Batch(position=now, filled=filled, seconds=ended - began, commit_seconds=ended - committing)
+        batch = Batch(
+            position=now,
+            filled=filled,
+            seconds=ended - began,
+            fill_seconds=fill_seconds,
+            commit_seconds=ended - committing,
+        )
         self._adapt(batch)
         return batch
 
@@ -120,9 +128,12 @@ class Batches:
         )
 
     def _adapt(self, batch: Batch) -> None:
-        """As many rows as fill the time; where little is to do, as many keys."""
+        """As many rows as fill the time; where little is to do, as many keys.
+
+        By the time of the filling alone: a network that is slow or a disk that is would make batches of a few rows.
+        """
         target = self._settings.batch_milliseconds / 1000
-        factor = min(_FASTER, max(_SLOWER, target / max(batch.seconds, 1e-6)))
+        factor = min(_FASTER, max(_SLOWER, target / max(batch.fill_seconds, 1e-6)))
         if factor < 1 or batch.filled >= self.rows:
             wanted = int(self.rows * factor) + (factor > 1)
             self.rows = min(self._settings.batch_rows_most, max(self._settings.batch_rows_least, wanted))

@@ -15,10 +15,11 @@ from migrations.errors import SettingError
 class BackfillSettings:
     """Each field's variable is MIGRATION_BACKFILL_ and its name; 0 switches a limit of the throttle off."""
 
-    batch_milliseconds: int = 20  # what a batch is to take: for so long a customer may wait for a row of it
-    batch_rows_least: int = 10
+    # What the filling of a batch is to take: for so long a customer may wait for a row of it, or for a processor.
+    batch_milliseconds: int = 3
+    batch_rows_least: int = 50
     batch_rows_most: int = 2_000
-    share_percent: int = 50  # of the time, spent in batches; the rest is left to customers
+    share_percent: int = 25  # of the time, spent in batches; the rest is left to customers
     latency_percent: int = 300  # a cheap read, or a batch's commit, compared with what it usually takes
     latency_slack_milliseconds: int = 5  # and at least so much more than usual: jitter is no load
     replica_lag_seconds: int = 10

@@ -1,15 +1,18 @@
 """A backfill under load: rows, seconds, and the latency of the service with it and without it.
 
-Both are measured in one run that takes turns, some seconds with batches and some without, so that whatever
-else the machine does falls on both. The turns are made by the backfill's own throttle: sessions that sleep in a
-statement count as load, so it holds back while they are there. When rows were really filled is read from the database,
-and a request belongs to one side only when its turn was clear of the other.
+Both are measured in one run that takes turns, some seconds with batches and some without, so that whatever else the
+machine does falls on both. The p99 of a side is that of its median turn: a neighbour's burst falls on one.
+
+Turns are made by the backfill's own throttle: sessions that sleep in a statement count as load, so it holds back while
+they are there. When rows were really filled is read from the database, and a request belongs to a turn only when it was
+clear of the turns beside it.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import statistics
 import subprocess
 import sys
 import threading
@@ -34,7 +37,8 @@ _LOOK_SECONDS: Final = 0.1
 _CLEAR_SECONDS: Final = 0.3  # a request this near to a change of turns belongs to neither
 _STOP_SECONDS: Final = 30
 _WARM_UP_SECONDS: Final = 3.0
-_LEAST: Final = 500  # requests on each side: below that a p99 rests on a handful
+_LEAST: Final = 300  # requests of a turn: with less its p99 rests on one or two
+_LEAST_TURNS: Final = 3
 _ROWS: Final = """
 INSERT INTO orders (reference, customer, price)
 SELECT 'r' || n, 'customer ' || mod(n, 1000), mod(n, 1000) || '.50 EUR' FROM generate_series(1, %s) AS n
@@ -170,39 +174,52 @@ def _sleepers(server: Instance, environment: Mapping[str, str]) -> Iterator[_Sle
 def _figures(
     options: Options, requests: Sequence[Request], told: Mapping[str, Any], seen: Sequence[tuple[float, int]]
 ) -> Figures:
-    sides: dict[bool, list[Request]] = {True: [], False: []}
-    turns = list(clear_turns(seen))
-    for one in requests:
-        side = next((filling for begin, end, filling in turns if begin <= one[0] < end), None)
-        if side is not None:
-            sides[side].append(one)
-    if min(len(side) for side in sides.values()) < _LEAST:
+    sides = by_turn(requests, list(clear_turns(seen)))
+    if min(len(turns) for turns in sides.values()) < _LEAST_TURNS:
         raise PartError(
-            f"{len(sides[True])} requests with the backfill and {len(sides[False])} without, expected {_LEAST} of each"
+            f"{len(sides[True])} turns with the backfill and {len(sides[False])} without had {_LEAST} requests, "
+            f"expected {_LEAST_TURNS} of each: more rows make more turns"
         )
-    with_it, without = (sorted(one[1] for one in sides[side]) for side in (True, False))
-    p99_with, p99_without = percentile(with_it, 0.99), percentile(without, 0.99)
+    p99s = {side: [percentile(turn, 0.99) for turn in turns] for side, turns in sides.items()}
+    with_it, without = (statistics.median(p99s[side]) for side in (True, False))
     found = {
         "rows": told["rows"],
         "seconds": round(told["seconds"] - told["heldBackSeconds"], 2),
-        "p99_ratio": round(p99_with / p99_without, 2),
-        "p99_ms_with": round(p99_with, 2),
-        "p99_ms_without": round(p99_without, 2),
+        "p99_ratio": round(with_it / without, 2),
+        "p99_ms_with": round(with_it, 2),
+        "p99_ms_without": round(without, 2),
     }
     options.say(f"p99 {found['p99_ms_with']} ms with, {found['p99_ms_without']} ms without: {found['p99_ratio']}")
+    whole = {side: sorted(itertools.chain(*sides[side])) for side in (True, False)}
     return {
         "backfill": found,
         "details": {
             "rps": options.rps,
             "tasks": _TASKS,
-            "turns": sum(filling for _, _, filling in turns),
-            "requests": {"with": len(with_it), "without": len(without)},
             "lost": sum(one[2] for one in requests),
-            "p50_ms": {"with": percentile(with_it, 0.5), "without": percentile(without, 0.5)},
-            "worst_ms": {"with": with_it[-1], "without": without[-1]},
+            **{
+                name: {
+                    "requests": len(whole[side]),
+                    "p99_ms_of_turns": [round(one, 2) for one in p99s[side]],
+                    "p50_ms": round(percentile(whole[side], 0.5), 2),
+                    "p99_ms": round(percentile(whole[side], 0.99), 2),
+                    "worst_ms": round(whole[side][-1], 2),
+                }
+                for name, side in (("with", True), ("without", False))
+            },
             "backfill": dict(told),
         },
     }
+
+
+def by_turn(requests: Sequence[Request], turns: Sequence[tuple[float, float, bool]]) -> dict[bool, list[list[float]]]:
+    """The milliseconds of each turn that had enough requests, in order of size; with rows filled (True) and without."""
+    found: dict[bool, list[list[float]]] = {True: [], False: []}
+    for begin, end, filling in turns:
+        inside = sorted(milliseconds for due, milliseconds, _ in requests if begin <= due < end)
+        if len(inside) >= _LEAST:
+            found[filling].append(inside)
+    return found
 
 
 def clear_turns(seen: Sequence[tuple[float, int]]) -> Iterator[tuple[float, float, bool]]:
