@@ -32,7 +32,8 @@ class Session:
 
     def finds(self, query: str, *values: str) -> bool:
         """Does the query answer a row? Without a database: no."""
-        return self.connection is not None and self.connection.execute(query, values).fetchone() is not None
+        # Without values a % is a %.
+        return self.connection is not None and self.connection.execute(query, values or None).fetchone() is not None
 
     def run(self, statement: str, *, patient: bool = False) -> None:
         """Run one statement, committed by itself.

@@ -144,6 +144,7 @@ def test_a_canceled_migration_is_stopped_and_run_again(engine, stack, fake):
     assert ended.code == 1
     assert "is stopped: canceled after" in ended.text
     assert fake.count("stop_task") >= 1
+    assert f":task/{stack.name}/" in ended.text  # which one it was: the state has no resource yet that could tell
     fake.scripts = [TaskScript.ends(0)]
     engine.up().ok()
     assert stack.weights() == (0, 100)

@@ -288,9 +288,9 @@ OPERATIONS = {
     'concurrently.detach_partition("parted", "part")': (
         "SELECT count(*) = 0 FROM pg_inherits WHERE inhparent = 'parted'::regclass"
     ),
-    'concurrently.once("ALTER TABLE orders ADD COLUMN n text DEFAULT \'5%\'", done="SELECT EXISTS (SELECT FROM '
-    "pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'n')\")": (
-        "SELECT bool_and(n = '5%') AND count(*) = 500 FROM orders"
+    'concurrently.once("ALTER TABLE orders ADD COLUMN nn text DEFAULT \'5%:x\'", done="SELECT EXISTS (SELECT FROM '
+    "pg_attribute WHERE attrelid = 'orders'::regclass AND attname LIKE 'n%')\")": (
+        "SELECT bool_and(nn = '5%:x') AND count(*) = 500 FROM orders"
     ),
     'concurrently.create_index("included", "orders", ("id",), unique=True, include=("status",), '
     "where=\"customer LIKE 'c%' AND price::text <> ':x'\")": (
