@@ -131,11 +131,12 @@ class _Points:
         if not killer.killed:
             raise PartError(f"a release failed, and nobody had killed its migration: {outcome.message[:400]}")
         left = _left(self.stage.live)
+        left["applied"] = left["applied"][len(self.names) - 4 :]  # of this release's three
         self._release(tree)
         wrong = _wrong(self.stage.live, self.names[1:])
         point = {"after_seconds": round(after, 2), **left, "completed_once": not wrong}
         self.details.append({**point, "wrong": wrong})
-        told = ", ".join(left["applied"][len(self.names) - 4 :]) or "nothing"
+        told = ", ".join(left["applied"]) or "nothing"
         self.options.say(
             f"{len(self.details)} of {self.options.kills}: killed {after:.2f} s after its start; it had applied {told}"
             f"{', and begun ' + ', '.join(left['begun']) if left['begun'] else ''}; "
