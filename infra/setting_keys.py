@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
-from migrations.backfill_settings import RANGES
+from migrations.backfilling.settings import RANGES
 
 Value = str | int | bool | list[str] | list[int]
 Check = Callable[[Value], str | None]
@@ -159,7 +159,7 @@ def alarm_names(value: Value) -> str | None:
 
 
 def backfill_settings(value: Value) -> str | None:
-    """Accept settings of the backfill's task (`migrations.backfill_settings`), each once and within its range."""
+    """Accept settings of the backfill's task (`migrations.backfilling.settings`), each once and within its range."""
     pairs = [str(each).partition("=") for each in value] if isinstance(value, list) else [("", "", "")]
     names = [name for name, _, _ in pairs]
     fits = all(

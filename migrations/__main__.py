@@ -69,7 +69,7 @@ def _online(chosen: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
 
 
 def _offline(command: str, say: Callable[[str], None]) -> dict[str, object]:
-    from migrations import offline
+    from migrations.linting import offline
 
     return offline.sql(say) if command == "sql" else offline.lint_all(say)
 

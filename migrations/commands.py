@@ -6,25 +6,16 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-from migrations import adopt as adoption
-from migrations import (
-    backfill_settings,
-    contract_plan,
-    drift,
-    gate,
-    history,
-    history_tables,
-    outcome,
-    phases,
-    plan,
-    roles,
-    rule,
-)
+from migrations import gate, history, history_tables, outcome, phases, plan, roles, rule
+from migrations.backfilling import settings as backfill_settings
+from migrations.contracting import plan as contract_plan
 from migrations.database import Connection, Say, connect
 from migrations.errors import PendingError
-from migrations.one_runner import BACKFILL_LOCK, one_runner
+from migrations.locking.one_runner import BACKFILL_LOCK, one_runner
 from migrations.outcome import Result
 from migrations.settings import Settings, app_user
+from migrations.structures import adopt as adoption
+from migrations.structures import drift
 from migrations.tree import Tree, read_tree
 
 
@@ -68,7 +59,7 @@ def expand(settings: Settings, say: Say) -> Result:
 
 def backfill(settings: Settings, say: Say) -> Result:
     """Complete the pending backfills, in batches; an interrupted one goes on where it was. Raises MigrationError."""
-    from migrations import backfill as backfills
+    from migrations.backfilling import run as backfills
 
     own = backfill_settings.load(os.environ)
     tree = read_tree()

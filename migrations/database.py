@@ -13,8 +13,9 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from migrations import identity, pooler
+from migrations import identity
 from migrations.errors import PoolerError, StatementFailedError, UnreachableError
+from migrations.locking import pooler
 from migrations.settings import Settings
 
 Say = Callable[[str], None]

@@ -13,9 +13,11 @@ from typing import LiteralString, TypeVar
 
 import psycopg
 
-from migrations import history, history_tables, structure, structure_ddl
+from migrations import history, history_tables
 from migrations.database import Connection
-from migrations.structure import Structure
+from migrations.structures import ddl as structure_ddl
+from migrations.structures import structure
+from migrations.structures.structure import Structure
 from migrations.tree import Tree
 
 Facts = dict[str, object]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrations import history, history_tables, rule, structure
+from migrations import history, history_tables, rule
 from migrations.database import Connection
 from migrations.errors import EditedError, NotAdoptedError, NotServableError
+from migrations.structures import structure
 from migrations.tree import Tree
 
 _TOLD = 3

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from migrations import facts, history, rule
 from migrations.database import Connection
 from migrations.settings import Settings
-from migrations.structure import Structure
+from migrations.structures.structure import Structure
 from migrations.tree import Tree
 
 Result = dict[str, object]

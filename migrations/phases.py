@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import time
 
-from migrations import backfill_settings, drift, gate, history, living, outcome, rule
+from migrations import gate, history, outcome, rule
+from migrations.backfilling import settings as backfill_settings
+from migrations.contracting import living
 from migrations.database import Connection, Say, connect
-from migrations.one_runner import one_runner
+from migrations.locking.one_runner import one_runner
 from migrations.outcome import Result
 from migrations.settings import Settings
+from migrations.structures import drift
 from migrations.tree import Phase, Revision, Tree, read_tree
 
 # Of the time for taking locks: reading the structure takes the weakest one, which only a table locked alone refuses.
@@ -61,7 +64,7 @@ def _require_linted(tree: Tree, todo: list[Revision], say: Say) -> None:
     """What is pending must be fit for its phase. Raises LintRefusedError."""
     if not todo:
         return
-    from migrations import lint, offline
+    from migrations.linting import lint, offline
 
     linted = lint.lint(tree, todo)
     for line in offline.told(linted):
@@ -72,7 +75,7 @@ def _require_linted(tree: Tree, todo: list[Revision], say: Say) -> None:
 def _apply(connection: Connection, tree: Tree, todo: list[Revision], settings: Settings, say: Say) -> None:
     contract = todo[0].phase == "contract"
     if contract:
-        from migrations import backfill as backfills
+        from migrations.backfilling import run as backfills
 
         have = history.applied(connection).all
         backfills.require_complete(connection, tree, todo, have, backfill_settings.load(os.environ))

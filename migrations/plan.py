@@ -45,7 +45,8 @@ def _linted(tree: Tree, todo: list[Revision], sizes: Sizes, say: Say) -> list[di
     if not todo:
         return []
     # Alembic takes a while to load: only where something is pending.
-    from migrations import lint, lint_own, offline
+    from migrations.linting import lint, offline
+    from migrations.linting import own as lint_own
 
     found = []
     for one in lint.lint(tree, todo):

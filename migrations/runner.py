@@ -25,11 +25,11 @@ from sqlalchemy.pool import StaticPool
 from migrations import history, outside
 from migrations.database import Connection, Say, first_line, is_timeout
 from migrations.errors import BadTreeError, OutOfTimeError, StatementFailedError
-from migrations.limits import Limits
+from migrations.locking.limits import Limits
+from migrations.locking.tries import Tries, cause_of
+from migrations.locking.watch import watching
 from migrations.settings import Settings
 from migrations.tree import FOLDER, Revision
-from migrations.tries import Tries, cause_of
-from migrations.watch import watching
 
 ALEMBIC_BRANCHES = ("expand", "contract")  # folders too; a backfill is not Alembic's
 

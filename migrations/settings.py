@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from app import settings as service
 from migrations import identity
-from migrations.budgets import Budgets, budgets
 from migrations.errors import SettingError
+from migrations.locking.budgets import Budgets, budgets
 from migrations.revision_file import Phase
 
 _ACTOR_LIMIT = 200

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from migrations import squawk
+from migrations.linting import squawk
 from preview.observe import Seen
 from preview.schema import Estimate
 from preview.scratch import Connection

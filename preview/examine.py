@@ -19,10 +19,10 @@ import psycopg
 from psycopg import sql
 
 from migrations import facts as live_facts
-from migrations.backfill_declaration import Declaration
+from migrations.backfilling.declaration import Declaration
 from migrations.database import first_line
 from migrations.errors import BadTreeError, LintRefusedError
-from migrations.lint import Linted, lint
+from migrations.linting.lint import Linted, lint
 from migrations.revision_file import FOLDERS, Revision
 from migrations.tree import Tree, read_tree
 from preview import estimate, measure, observe

@@ -17,11 +17,11 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.pool import NullPool
 
-from migrations import squawk
 from migrations.database import first_line
-from migrations.lint_own import NEVER_IN_TRANSACTION, never_in_transaction
+from migrations.linting import squawk
+from migrations.linting.own import NEVER_IN_TRANSACTION, never_in_transaction
+from migrations.linting.sql import load
 from migrations.revision_file import Revision
-from migrations.sql import load
 from preview import observe, watch
 from preview.observe import Seen, Tables
 from preview.scratch import Connection

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from migrations.linting.verdict import Finding, Waived
 from migrations.revision_file import Phase
-from migrations.verdict import Finding, Waived
 
 
 @dataclass(frozen=True, kw_only=True)

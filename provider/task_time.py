@@ -1,6 +1,6 @@
 """How long a run of the migrations command has until this provider stops it, told to the command itself.
 
-It then ends by itself before that, and says why. How it divides the time: `migrations/budgets.py`.
+It then ends by itself before that, and says why. How it divides the time: `migrations/locking/budgets.py`.
 """
 
 from __future__ import annotations

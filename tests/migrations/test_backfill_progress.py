@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from migrations.backfill_progress import Progress
+from migrations.backfilling.progress import Progress
 
 
 class Told:

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from migrations.one_runner import BACKFILL_LOCK, LOCK
+from migrations.locking.one_runner import BACKFILL_LOCK, LOCK
 from tests.support.backfilling import TABLE
 from tests.support.trees_on_disk import migrate, result_of
 

@@ -4,8 +4,8 @@ import contextlib
 
 import pytest
 
-from migrations.backfill_settings import BackfillSettings
-from migrations.backfill_throttle import RECENT, Latency, Throttle, replica_lag
+from migrations.backfilling.settings import BackfillSettings
+from migrations.backfilling.throttle import RECENT, Latency, Throttle, replica_lag
 from tests.support.backfilling import TABLE
 from tests.support.trees_on_disk import result_of
 

@@ -8,7 +8,7 @@ import time
 import psycopg
 import pytest
 
-from migrations.blockers import Lookout
+from migrations.locking.blockers import Lookout
 from tests.support.trees_on_disk import migrate, result_of
 
 pytestmark = pytest.mark.slow

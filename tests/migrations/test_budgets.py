@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.settings import SettingsError
-from migrations.budgets import budgets
 from migrations.errors import BadTreeError
-from migrations.limits import Limits
+from migrations.locking.budgets import budgets
+from migrations.locking.limits import Limits
 from migrations.revision_file import read_revision
 from rehearsal.trees import PROJECT
 

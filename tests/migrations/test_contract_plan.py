@@ -6,7 +6,7 @@ import json
 import psycopg
 import pytest
 
-from migrations.last_write import last_write
+from migrations.contracting.last_write import last_write
 from tests.support.scratch_postgres import scratch_server
 from tests.support.trees_on_disk import migrate, result_of
 

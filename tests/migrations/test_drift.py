@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from migrations import drift, structure
-from migrations.structure_diff import compare
+from migrations.structures import drift, structure
+from migrations.structures.diff import compare
 from tests.support.trees_on_disk import migrate, result_of
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from migrations.errors import Exit
-from migrations.one_runner import LOCK
+from migrations.locking.one_runner import LOCK
 from tests.support.trees_on_disk import migrate, result_of
 
 pytestmark = pytest.mark.slow

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from migrations.blockers import STRONGEST
 from migrations.errors import Exit
-from migrations.limits import Limits, restored
+from migrations.locking.blockers import STRONGEST
+from migrations.locking.limits import Limits, restored
 from tests.support.trees_on_disk import BASE, migrate, result_of
 
 pytestmark = pytest.mark.slow

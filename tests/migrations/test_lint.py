@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from migrations.errors import LintRefusedError
-from migrations.lint import lint, require_clean
+from migrations.linting.lint import lint, require_clean
 from migrations.tree import read_tree
 from rehearsal.trees import PROJECT, TREES
 from tests.support.own_revisions import OwnRevisions
@@ -146,7 +146,7 @@ def test_what_was_applied_is_not_linted_again(own_tree, owner_environment):
     settings = constants({"ban-drop-column": "applied"})
     tree = own_tree(DROP, settings=settings, allow=False)
     result_of(migrate(tree, owner_environment, "expand", "v2"))
-    rules = tree / "migrations" / "lint_rules.py"
+    rules = tree / "migrations" / "linting" / "rules.py"
     rules.write_text(rules.read_text().replace('"ban-drop-column": _CONTRACT,', ""))
     assert command(tree, "lint").returncode == LINT_REFUSED  # the exception is from no rule now
     assert result_of(migrate(tree, owner_environment, "expand", "v3"))["applied"] == []
@@ -171,7 +171,7 @@ def test_without_squawk_nothing_runs(own_tree, owner_environment, schema_server,
         script.chmod(0o755)
         change = change.replace(f"{{{name}}}", str(script))
     tree = own_tree("ALTER TABLE orders ADD COLUMN note text", settings='tables = ("orders",)')
-    file = tree / "migrations" / "squawk.py"
+    file = tree / "migrations" / "linting" / "squawk.py"
     file.write_text(f"{file.read_text()}\n\n{change}\n")
     run = migrate(tree, owner_environment, "expand", "v2")
     assert run.returncode == LINT_REFUSED
@@ -188,7 +188,7 @@ def test_squawk_needs_no_home_and_no_folder_to_write_to():
     program = (
         "import os, resource\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"  # no file can get a byte
-        "from migrations import squawk\n"
+        "from migrations.linting import squawk\n"
         "print(len(squawk.parse('SELECT 1; SELECT 2').statements))\n"
         "print(squawk.find('SELECT 1;', include=(), exclude=(), server='18.0'))\n"
     )

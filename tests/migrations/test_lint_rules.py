@@ -2,9 +2,8 @@
 
 import pytest
 
-from migrations import lint_rules as rules
-from migrations import squawk
-from migrations.lint import lint
+from migrations.linting import rules, squawk
+from migrations.linting.lint import lint
 from tests.support.own_revisions import OwnRevisions
 
 ORDERS = 'tables = ("orders",)'

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from migrations.one_runner import LOCK
+from migrations.locking.one_runner import LOCK
 from tests.support.task_metadata import metadata_of
 from tests.support.trees_on_disk import BASE, migrate, result_of
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrations.redact import NOT_SHOWN, redact
+from migrations.locking.redact import NOT_SHOWN, redact
 
 SECRET = "Zq7xPerson"  # in every literal below
 # Nothing that ends one of the literals, a comment among them.

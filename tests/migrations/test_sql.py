@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migrations import squawk, syntax
-from migrations.sql import render
+from migrations.linting import squawk, syntax
+from migrations.linting.sql import render
 from migrations.tree import read_tree
 from rehearsal.trees import TREES
 from tests.support.own_revisions import OwnRevisions

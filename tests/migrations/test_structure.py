@@ -5,8 +5,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from migrations import structure, structure_ddl
-from migrations.structure_diff import compare
+from migrations.structures import ddl as structure_ddl
+from migrations.structures import structure
+from migrations.structures.diff import compare
 from tests.support.trees_on_disk import migrate, result_of
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migrations.errors import LockNotObtainedError, OutOfTimeError
-from migrations.limits import Limits
-from migrations.tries import Tries
+from migrations.locking.limits import Limits
+from migrations.locking.tries import Tries
 
 LIMITS = Limits(tables=(), mode="ACCESS EXCLUSIVE", lock_timeout=0.1, statement_timeout=30)
 

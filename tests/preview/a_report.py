@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from migrations.verdict import Finding, Waived
+from migrations.linting.verdict import Finding, Waived
 from preview import report
 from preview.cost import Task
 from preview.release import Asked

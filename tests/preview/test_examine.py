@@ -6,9 +6,9 @@ import sys
 import psycopg
 import pytest
 
-from migrations import structure
 from migrations.errors import BadTreeError
 from migrations.facts import packed
+from migrations.structures import structure
 from preview import estimate, examine, scratch
 from preview.estimate import Rates, Size
 from preview.observe import Seen

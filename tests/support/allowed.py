@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from migrations.lint import lint
-from migrations.lint_rules import EXCEPTION
+from migrations.linting.lint import lint
+from migrations.linting.rules import EXCEPTION
 from migrations.tree import read_tree
 
 

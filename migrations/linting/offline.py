@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migrations.database import Say
 from migrations.errors import LintRefusedError
-from migrations.lint import Linted, lint
+from migrations.linting.lint import Linted, lint
 from migrations.tree import read_tree
 
 

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from migrations.backfill_settings import BackfillSettings
+from migrations.backfilling.settings import BackfillSettings
 from migrations.database import Connection, Say
 
 RECENT = 40  # samples that are judged: two seconds of the sampler

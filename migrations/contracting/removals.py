@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from migrations.syntax import Node
+from migrations.linting.syntax import Node
 
 _ALTERED = {
     "DROP_COLUMN": ("column", "COLUMN_NAME_REF"),

@@ -14,8 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from migrations import syntax
 from migrations.errors import LintRefusedError
+from migrations.linting import syntax
 
 PACKAGE = "squawk-cli"
 SECONDS = 20.0  # it takes 0.01 s

@@ -8,16 +8,17 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from migrations import gate, history, living, rule
+from migrations import gate, history, rule
+from migrations.contracting import living
+from migrations.contracting.last_write import last_write, regclass
+from migrations.contracting.removals import Removal, removals
 from migrations.database import Connection, Say, connect
-from migrations.last_write import last_write, regclass
 from migrations.outcome import Result
-from migrations.removals import Removal, removals
 from migrations.settings import Settings
 from migrations.tree import Revision, read_tree
 
 if TYPE_CHECKING:
-    from migrations.sql import RevisionSql
+    from migrations.linting.sql import RevisionSql
 
 _HELD_BACK = 5  # tasks and sessions that are named: a pool alone has many, and the result is one line of a log
 _WRITERS = """
@@ -53,7 +54,7 @@ def plan(settings: Settings, say: Say) -> Result:
 
 def _revision(connection: Connection, revision: Revision, say: Say) -> dict[str, object]:
     # Alembic takes a while to load: only where something is pending.
-    from migrations import sql
+    from migrations.linting import sql
 
     written = sql.render(revision)
     for line in _statements(written):

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from migrations.lint_rules import OFFLINE, SYNTAX
-from migrations.sql import RevisionSql, Statement
-from migrations.syntax import Node
+from migrations.linting.rules import OFFLINE, SYNTAX
+from migrations.linting.sql import RevisionSql, Statement
+from migrations.linting.syntax import Node
 
 _TABLE = ("TABLE_NAME_REF", "RELATION_NAME_REF")
 # Kinds of statements of which the syntax tells what they do. Whatever else there is, is opaque.

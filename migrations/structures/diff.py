@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from migrations.structure import Structure
-from migrations.structure_ddl import split_name
+from migrations.structures.ddl import split_name
+from migrations.structures.structure import Structure
 
 Change = Literal["missing", "added", "changed"]
 Key = tuple[str, str]

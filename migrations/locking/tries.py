@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-from migrations.blockers import Blocker, Lookout
 from migrations.database import Connection, Say, is_lock_refusal, is_timeout
 from migrations.errors import LockNotObtainedError, OutOfTimeError
-from migrations.limits import Limits, restored
-from migrations.watch import Watch
+from migrations.locking.blockers import Blocker, Lookout
+from migrations.locking.limits import Limits, restored
+from migrations.locking.watch import Watch
 
 LOOK_AGE_SECONDS = 0.2  # a transaction younger than this is passing by and will be gone at once
 # A table that always has some transaction of this age, never the same for long, is passed through, not held: after so

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from migrations import lint_rules as rules
-from migrations import squawk
-from migrations.lint_own import Hit
-from migrations.sql import RevisionSql, Statement
+from migrations.linting import rules, squawk
+from migrations.linting.own import Hit
+from migrations.linting.sql import RevisionSql, Statement
 
 
 @dataclass(frozen=True)

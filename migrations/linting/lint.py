@@ -9,14 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from migrations import lint_own, lint_squawk
-from migrations import lint_rules as rules
 from migrations.errors import LintRefusedError
-from migrations.lint_own import Hit
+from migrations.linting import own as lint_own
+from migrations.linting import rules
+from migrations.linting import squawk_rules as lint_squawk
+from migrations.linting.own import Hit
+from migrations.linting.sql import RevisionSql, render
+from migrations.linting.verdict import Finding, Waived
 from migrations.revision_file import FOLDERS, Revision
-from migrations.sql import RevisionSql, render
 from migrations.tree import Tree
-from migrations.verdict import Finding, Waived
 
 
 @dataclass(frozen=True, kw_only=True)

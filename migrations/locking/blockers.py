@@ -16,7 +16,7 @@ from typing import Any, Final
 import psycopg
 
 from migrations.database import Connection
-from migrations.redact import redact
+from migrations.locking.redact import redact
 
 STRONGEST: Final = "ACCESS EXCLUSIVE"
 # PostgreSQL's table of conflicting lock modes: what a holder must not have.

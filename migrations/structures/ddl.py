@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from migrations.structure import Item, Structure
+from migrations.structures.structure import Item, Structure
 
 # A function is made before the tables its body speaks of.
 _SETTINGS = ("SET check_function_bodies = off",)

@@ -14,9 +14,9 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from psycopg import sql as compose
 
-from migrations import squawk
+from migrations.linting import squawk
+from migrations.linting.syntax import Node
 from migrations.revision_file import Revision
-from migrations.syntax import Node
 
 # What a revision asks when its statements depend on the database it runs on.
 _DEPENDS = ("get_bind", "is_offline_mode", "as_sql")

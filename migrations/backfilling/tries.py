@@ -10,8 +10,7 @@ from typing import TypeVar
 import psycopg
 from psycopg import errors
 
-from migrations.backfill_declaration import Declaration
-from migrations.blockers import Lookout
+from migrations.backfilling.declaration import Declaration
 from migrations.database import Connection, Say, first_line, is_lock_refusal, is_timeout
 from migrations.errors import (
     LockNotObtainedError,
@@ -20,6 +19,7 @@ from migrations.errors import (
     StatementFailedError,
     UnreachableError,
 )
+from migrations.locking.blockers import Lookout
 
 KEPT = "what is filled stays filled, and the next run goes on there"
 _PAUSE_SECONDS = (0.1, 5.0)

@@ -16,8 +16,8 @@ from typing import Any
 
 from psycopg import sql
 
-from migrations.backfill_declaration import Declaration
-from migrations.backfill_settings import BackfillSettings
+from migrations.backfilling.declaration import Declaration
+from migrations.backfilling.settings import BackfillSettings
 from migrations.database import Connection
 from migrations.errors import StatementFailedError
 

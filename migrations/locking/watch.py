@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
-from migrations.blockers import Lookout, spelled
 from migrations.database import Connection
 from migrations.errors import UnreachableError
+from migrations.locking.blockers import Lookout, spelled
 
 _POLL_SECONDS = 0.02
 

@@ -1,4 +1,4 @@
-"""Which rule holds in which phase: squawk's, by name, and those of our own that `lint_own` has the code of.
+"""Which rule holds in which phase: squawk's, by name, and those of our own that `own` has the code of.
 
 Expand only adds: two versions of the service work with what it leaves behind. A contract removes what no version needs
 any more. In both, no statement may make the service wait for more than a moment.
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from migrations.linting.verdict import Level
 from migrations.revision_file import Phase
-from migrations.verdict import Level
 
 SERVER: Final = "18.0"  # what squawk is told of; its rules have been the same since PostgreSQL 12
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from migrations.backfill_declaration import Declaration
-from migrations.backfill_throttle import Latency
+from migrations.backfilling.declaration import Declaration
+from migrations.backfilling.throttle import Latency
 from migrations.database import Connection, Say, connect, first_line
 from migrations.settings import Settings
 

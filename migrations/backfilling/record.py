@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migrations import history
-from migrations.backfill_declaration import Declaration
+from migrations.backfilling.declaration import Declaration
 from migrations.database import Connection
 from migrations.settings import Settings
 

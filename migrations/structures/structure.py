@@ -15,10 +15,10 @@ from typing import Self
 
 from psycopg import sql
 
-from migrations import structure_sql as queries
 from migrations.database import Connection
 from migrations.history import OWN_TABLES
-from migrations.structure_rest import OUTSIDE
+from migrations.structures import sql as queries
+from migrations.structures.rest import OUTSIDE
 
 SCHEMA = "public"
 # In the order in which they can be made, where no dependency says otherwise.

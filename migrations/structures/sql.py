@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import LiteralString
 
-from migrations.structure_rest import OTHER, filled
+from migrations.structures.rest import OTHER, filled
 
 # How a definition is written must not depend on whose session reads it.
 ONE_WAY_OF_WRITING: LiteralString = """

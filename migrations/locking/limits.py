@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from migrations.blockers import CONFLICTS, STRONGEST
 from migrations.database import Connection
 from migrations.errors import BadTreeError
+from migrations.locking.blockers import CONFLICTS, STRONGEST
 from migrations.revision_file import Revision
 from migrations.settings import Settings
 

@@ -13,12 +13,13 @@ from dataclasses import replace
 import psycopg
 from psycopg import sql
 
-from migrations import drift, gate, history, structure
+from migrations import gate, history
 from migrations.database import Connection, Say, connect, first_line
 from migrations.errors import DriftError, SettingError, StatementFailedError
 from migrations.settings import Settings
-from migrations.structure import Structure
-from migrations.structure_diff import compare
+from migrations.structures import drift, structure
+from migrations.structures.diff import compare
+from migrations.structures.structure import Structure
 from migrations.tree import Revision, Tree
 
 _OWNERS = """

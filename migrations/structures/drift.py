@@ -15,12 +15,13 @@ from typing import Literal, get_args
 
 import psycopg
 
-from migrations import history, history_tables, structure
-from migrations.blockers import Blocker, Lookout
+from migrations import history, history_tables
 from migrations.database import Connection, Say
 from migrations.errors import DriftError, LockNotObtainedError, SettingError
-from migrations.structure import Structure
-from migrations.structure_diff import Difference, compare
+from migrations.locking.blockers import Blocker, Lookout
+from migrations.structures import structure
+from migrations.structures.diff import Difference, compare
+from migrations.structures.structure import Structure
 
 Refuse = Literal["never", "breaking", "any"]
 REFUSE: tuple[Refuse, ...] = get_args(Refuse)

@@ -12,17 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from migrations import backfill_batches, backfill_record
-from migrations.backfill_batches import Batches
-from migrations.backfill_declaration import Declaration, key_type
-from migrations.backfill_progress import Progress
-from migrations.backfill_sampler import sampling
-from migrations.backfill_settings import BackfillSettings
-from migrations.backfill_throttle import RECENT, Latency, Throttle, active_sessions, replica_lag
-from migrations.backfill_tries import KEPT, Tries, told
-from migrations.blockers import Lookout
+from migrations.backfilling import batches as backfill_batches
+from migrations.backfilling import record as backfill_record
+from migrations.backfilling.batches import Batches
+from migrations.backfilling.declaration import Declaration, key_type
+from migrations.backfilling.progress import Progress
+from migrations.backfilling.sampler import sampling
+from migrations.backfilling.settings import BackfillSettings
+from migrations.backfilling.throttle import RECENT, Latency, Throttle, active_sessions, replica_lag
+from migrations.backfilling.tries import KEPT, Tries, told
 from migrations.database import Connection, Say
 from migrations.errors import BackfillIncompleteError, PendingError
+from migrations.locking.blockers import Lookout
 from migrations.settings import Settings
 from migrations.tree import Revision, Tree
 

@@ -1,0 +1,1 @@
+"""Fills rows in batches, beside the traffic."""

@@ -1,0 +1,1 @@
+"""What must be gone before a contract, and what it would remove."""

@@ -1,0 +1,1 @@
+"""The structure of the live schema: read, written as DDL, compared."""
