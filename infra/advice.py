@@ -13,6 +13,11 @@ GATE: Final = (
     "Only this has run, on the database: no weight, count or service was changed, and what served before serves on and "
     f"fits the schema. Choose: {_CHOOSE}"
 )
+FILL: Final = (
+    "Expand (or check) has run, and of the backfill what was done stays done; no weight, count or service was changed: "
+    "what served before serves on and fits the schema. Choose: run `pulumi up` again, which goes on where the backfill "
+    "stopped, or ask for another version (bluegreen:version)"
+)
 SMOKE: Final = (
     "The gate has run (expand or check) and the new color is up, without traffic: what served before serves on and "
     f"fits the schema. Choose: {_CHOOSE}"

@@ -76,7 +76,7 @@ class SchemaGate(pulumi.ComponentResource):
         """Backfills that the image needs before it serves, because it reads the new shape only.
 
         As a rule an earlier version has completed them and nothing is to do. Where that was cut short, the new
-        version would meet rows that it can't read.
+        version would meet rows that it can't read. On the way back too: nothing is pending there, or it is needed.
         """
         release = args.release
         return resources.TaskRun(
@@ -90,9 +90,8 @@ class SchemaGate(pulumi.ComponentResource):
                 release.actor,
                 timeout=args.backfill_timeout,
                 environment=args.backfill_environment,
-                skip=release.rollback,
                 pending=self.expand.told("neededBackfills", []),
-                advice=advice.GATE,
+                advice=advice.FILL,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.expand]),
         )

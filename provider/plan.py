@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from provider.lineage import forward, served, with_asked
+
 Color = Literal["blue", "green"]
 Action = Literal["first", "release", "rollback", "resume", "none"]
 Gate = Literal["expand", "check"]
@@ -50,12 +52,14 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """What earlier releases left: versions in the order of their first release, and the color they started from.
+    """What earlier releases left: versions in the order in which they first served, and the color they started from.
 
-    `setting` is the `desired_count` that was last obeyed, `counts` what each color was given then.
+    `untried` is the one at the end of the lineage that had not served when it was asked for. `setting` is the
+    `desired_count` that was last obeyed, `counts` what each color was given then.
     """
 
     lineage: tuple[str, ...] = ()
+    untried: str | None = None
     settled: Color | None = None
     setting: int | None = None
     counts: Mapping[Color, int] = field(default_factory=dict)
@@ -74,8 +78,8 @@ class Filling:
 class Plan:
     """The decision. `live_weights` is where the shift starts: after the reset, where there is one.
 
-    `setting` is the `desired_count` that this plan obeys. A smaller one that comes with a release is not obeyed yet:
-    the plan after it does that.
+    `untried`: the wanted version, last in `lineage`, has not served yet. `setting` is the `desired_count` that this
+    plan obeys. A smaller one that comes with a release is not obeyed yet: the plan after it does that.
     """
 
     action: Action
@@ -86,6 +90,7 @@ class Plan:
     live_weights: Weights
     colors: Mapping[Color, Filling]
     lineage: tuple[str, ...]
+    untried: bool
     reset: bool
     setting: int
 
@@ -142,18 +147,20 @@ def plan(live: Weights | None, slots: Slots, wanted: Wanted, history: History) -
     reset = len(carrying) > 1 and not _takes(slots[target], wanted.version)
     start = only(other(target)) if reset else weights
     settled = carrying == [target] and slots[target] is not None
-    lineage = _lineage(history.lineage, slots, other(target), wanted.version)
-    forward = _forward(lineage, slots[other(target)], wanted.version)
+    known = served(history.lineage, history.untried, _version(slots, _full(weights, start, target, history)))
+    # With the state lost nobody knows what came first, whatever serves now.
+    newer = wanted.version not in history.lineage or forward(known, _version(slots, other(target)), wanted.version)
     counts = _counts(slots, carrying, wanted, target, history, settled=settled)
     return Plan(
-        action=_action(slots, settled=settled, forward=forward, resume=len(carrying) > 1 and not reset),
-        gate="expand" if forward else "check",
+        action=_action(slots, settled=settled, forward=newer, resume=len(carrying) > 1 and not reset),
+        gate="expand" if newer else "check",
         target=target,
         live=_live(carrying, target, history, reset=reset),
         weights=only(target),
         live_weights=start,
         colors=_colors(slots, wanted, target, counts),
-        lineage=lineage[-LINEAGE_KEPT:],
+        lineage=with_asked(known, wanted.version)[-LINEAGE_KEPT:],
+        untried=wanted.version not in known,
         reset=reset,
         setting=_obeyed(wanted, history, counts[target], settled=settled),
     )
@@ -202,21 +209,19 @@ def _live(carrying: list[Color], target: Color, history: History, *, reset: bool
     return history.settled or other(target) if carrying else target
 
 
-def _lineage(known: tuple[str, ...], slots: Slots, from_color: Color, version: str) -> tuple[str, ...]:
-    """The versions in order, with the one in service (where a lost state forgot it) before the wanted one."""
-    lineage = list(known)
-    before = slots[from_color]
-    for name in (before.version if before else None, version):
-        if name is not None and name not in lineage:
-            lineage.append(name)
-    return tuple(lineage)
+def _full(weights: Weights, start: Weights, target: Color, history: History) -> Color | None:
+    """The color that has all the weight, or had it when the shift began that was cut short; None where nobody knows."""
+    shares = [color for color in COLORS if start[color] > 0]
+    if len(shares) < 2:
+        return shares[0] if shares else None
+    if history.settled is not None:
+        return history.settled
+    return other(target) if weights[other(target)] > weights[target] else None
 
 
-def _forward(lineage: tuple[str, ...], before: Slot | None, version: str) -> bool:
-    """Whether the wanted version is newer than the one that it takes over from, so that its schema comes first."""
-    if before is None or before.version not in lineage:
-        return True
-    return lineage.index(version) >= lineage.index(before.version)
+def _version(slots: Slots, color: Color | None) -> str | None:
+    slot = slots[color] if color is not None else None
+    return slot.version if slot is not None else None
 
 
 def _action(slots: Slots, *, settled: bool, forward: bool, resume: bool) -> Action:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from provider.plan import COLORS, Slot, Slots, Weights, same_shares
 
 OBSERVED: Final = "observed"  # in state only while AWS is not as the last plan wanted it
+UNTRIED: Final = "untried"  # whether the version had not served when the last plan asked for it
 
 
 def as_planned(state: Mapping[str, Any], weights: Weights | None, slots: Slots) -> bool:
@@ -50,3 +51,13 @@ def slot_of(one: Mapping[str, Any] | None) -> Slot | None:
     return Slot(
         version=one["version"], image=one["image"], desired_count=count, healthy_count=one.get("healthyCount", count)
     )
+
+
+def untried(state: Mapping[str, Any]) -> str | None:
+    """The version that the last plan asked for before it had served, where there is one.
+
+    A state of an earlier provider does not say. There the newest of the lineage may be one.
+    """
+    version, lineage = state.get("version"), state.get("lineage", ())
+    newest = bool(lineage) and lineage[-1] == version
+    return str(version) if state.get(UNTRIED, newest) and version is not None else None

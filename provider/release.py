@@ -25,7 +25,7 @@ from provider.plan import (
     plan,
     same_shares,
 )
-from provider.recorded import OBSERVED, as_planned, noted, seen, slots_of
+from provider.recorded import OBSERVED, UNTRIED, as_planned, noted, seen, slots_of, untried
 from provider.rpc.messages import Change, Checked, Difference, Fail, Found, Made, Request, changed
 from provider.rpc.values import UNKNOWN, unknown
 
@@ -43,7 +43,7 @@ INPUTS: Final = (
     "previous",
 )
 # How the version came into service. Once it is there these stay as they were: what depends on them must not run again.
-STORY: Final = ("action", "gate", "rollback", "liveColor", "liveWeights", "firstRelease", "reset", "actor")
+STORY: Final = ("action", "gate", "rollback", "liveColor", "liveWeights", "firstRelease", "reset", "actor", UNTRIED)
 SHOWN: Final = ("version", "image", "desiredCount", "previous", "services")
 FROZEN: Final = "frozen"  # in state only while the weights are frozen
 
@@ -165,6 +165,7 @@ class Release(Handler):
         )
         history = History(
             lineage=tuple(last.get("lineage", ())),
+            untried=untried(last),
             settled=last.get("liveColor"),
             setting=last.get("settledCount"),
             counts={color: one["desiredCount"] for color, one in last.get("colors", {}).items()},
@@ -177,6 +178,8 @@ class Release(Handler):
         same = last.get("version") == inputs["version"] and last.get("targetColor") == made.target
         if made.action == "none" and same:
             outputs |= {key: last[key] for key in STORY if key in last}
+            if UNTRIED not in last:
+                del outputs[UNTRIED]  # a state of an earlier provider: nothing to show for it, `recorded` reads it
         return outputs
 
     def _image(self, inputs: Mapping[str, Any], slots: Slots) -> str:
@@ -262,5 +265,6 @@ def _as_outputs(made: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
         "previousCount": made.colors[made.previous].desired_count,
         "settledCount": made.setting,
         "lineage": list(made.lineage),
+        UNTRIED: made.untried,
         "actor": actor(),
     }

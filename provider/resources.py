@@ -102,6 +102,7 @@ class Release(_Resource):
         "previous_count",
         "settled_count",
         "lineage",
+        "untried",
         "actor",
     )
 
@@ -130,7 +131,9 @@ class Release(_Resource):
     settled_count: pulumi.Output[int]
     """The `desired_count` that was last obeyed."""
     lineage: pulumi.Output[list[str]]
-    """Versions in the order of their first release."""
+    """Versions in the order in which they first served; the one that is asked for is last where it never has."""
+    untried: pulumi.Output[bool]
+    """Whether the version had not served when this release was planned."""
     actor: pulumi.Output[str]
     """Who started the release that is in service."""
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provider.choice import ON_FAILURE, choose
-from provider.plan import COLORS, History, Slot, Wanted, held_by_freeze, plan, same_shares
+from provider.plan import COLORS, History, Slot, Wanted, held_by_freeze, other, plan, same_shares
 
 MANY = settings(max_examples=400, database=None, deadline=None)
 VERSIONS = st.sampled_from(["v1", "v2", "v3", "v4"])
@@ -51,8 +51,32 @@ def applied(found):
         for color, one in found.colors.items()
     }
     counts = {color: one.desired_count for color, one in found.colors.items()}
-    history = History(lineage=found.lineage, settled=found.live, setting=found.setting, counts=counts)
+    history = learned_from(found, counts)
     return dict(found.weights), slots, history
+
+
+def learned_from(found, counts):
+    """What goes on record before anything of the plan is carried out."""
+    wanted = found.colors[found.target].version
+    return History(
+        lineage=found.lineage,
+        untried=wanted if found.untried else None,
+        settled=found.live,
+        setting=found.setting,
+        counts=counts,
+    )
+
+
+def cut_short(found, slots, share):
+    """The world after a plan that failed: at its gate (None), before the shift (0), or with this share of the weight.
+
+    With 0 or 100 of it the weights were put back, as a shift that fails does; anything between was left by a kill.
+    """
+    _, after, learned = applied(found)
+    if share is None:
+        return dict(found.live_weights), slots, learned
+    left = {found.target: share, found.previous: 100 - share}
+    return (left if 0 < share < 100 else dict(found.live_weights)), after, learned
 
 
 @MANY
@@ -161,6 +185,34 @@ def test_under_a_freeze_no_row_of_runs_moves_a_weight(live, slots, wanted, histo
         if held_by_freeze(found, weights, after) is None and weights is not None:
             moved, after, learned = applied(found)
             assert same_shares(moved, weights)
+
+
+@MANY
+@given(runs=st.lists(st.tuples(VERSIONS, st.sampled_from(["done", None, 0, 40, 100])), max_size=12))
+def test_a_version_that_never_served_is_never_the_target_of_a_rollback(runs):
+    """Any row of releases, each done or failed somewhere: only what had all the weight is gone back to."""
+    live, slots, history, served = None, dict.fromkeys(COLORS), History(), set()
+    for version, end in [("v0", "done"), *runs]:
+        found = plan(live, slots, Wanted(version=version, image=f"repo@{version}", desired_count=2), history)
+        if found.action == "rollback":
+            assert version in served
+        before = slots[found.previous]
+        if version in served and before is not None and before.version not in served and found.action != "none":
+            assert found.gate == "check" or found.live_weights[found.previous] == 0
+        live, slots, history = applied(found) if end == "done" else cut_short(found, slots, end)
+        served |= {slots[color].version for color in COLORS if live[color] and not live[other(color)] and slots[color]}
+        served |= {version} if end == "done" else set()
+
+
+@MANY
+@given(failed=st.sampled_from([None, 0, 40, 100]), again=st.sampled_from(["done", None, 0, 100]))
+def test_a_version_that_failed_is_new_when_it_is_asked_for_after_another(failed, again):
+    live, slots, history = None, dict.fromkeys(COLORS), History()
+    for version, end in (("v1", "done"), ("v2", "done"), ("v3", failed), ("v2.1", "done"), ("v3", again)):
+        found = plan(live, slots, Wanted(version=version, image=f"repo@{version}", desired_count=2), history)
+        assert found.gate == "expand"
+        assert found.action in {"first", "release"}
+        live, slots, history = applied(found) if end == "done" else cut_short(found, slots, end)
 
 
 @MANY

@@ -166,6 +166,29 @@ def test_a_color_that_has_the_version_keeps_its_image():
     assert found.colors["blue"].image == V1.image
 
 
+def test_a_version_that_failed_at_its_gate_is_new_after_a_hotfix():
+    wanted = Wanted(version="v3", image="i", desired_count=2)
+    live, slots = {"blue": 100, "green": 0}, {"blue": slot("v2.1"), "green": V2}
+    history = History(lineage=("v1", "v2", "v2.1"), untried="v2.1", settled="green")
+    found = plan(live, slots, wanted, history)
+    assert (found.action, found.gate, found.untried) == ("release", "expand", True)
+    assert found.lineage == ("v1", "v2", "v2.1", "v3")
+
+
+def test_the_lineage_keeps_no_version_that_was_only_asked_for():
+    wanted = Wanted(version="v2.1", image="i", desired_count=2)
+    live, slots = {"blue": 0, "green": 100}, {"blue": V1, "green": V2}
+    found = plan(live, slots, wanted, History(lineage=("v1", "v2", "v3"), untried="v3", settled="green"))
+    assert found.lineage == ("v1", "v2", "v2.1")
+
+
+def test_back_from_a_version_that_has_a_part_of_the_weight_only_is_one_check():
+    live, slots = {"blue": 10, "green": 90}, {"blue": V3, "green": V2}
+    history = History(lineage=("v1", "v2", "v3"), untried="v3", settled="green")
+    found = plan(live, slots, Wanted(version="v2", image="i", desired_count=2), history)
+    assert (found.action, found.gate, found.lineage) == ("rollback", "check", ("v1", "v2"))
+
+
 def test_the_lineage_grows_in_the_order_of_first_releases():
     wanted = Wanted(version="v3", image="repo@v3", desired_count=2)
     found = plan({"blue": 0, "green": 100}, {"blue": V1, "green": V2}, wanted, History(lineage=("v1",)))

@@ -129,6 +129,33 @@ def test_rollback_is_known_by_the_lineage(plugin, stack):
     assert back["colors"]["blue"]["image"] == first["colors"]["blue"]["image"]
 
 
+def test_a_version_that_failed_at_its_gate_is_no_rollback_after_a_hotfix(plugin, stack):
+    inputs, state = planned(plugin, stack, "v1")
+    finish(stack, state)
+    for version, finishes in (("v2", True), ("v3", False), ("v2.1", True)):
+        new = plugin.checked("Release", stack.release(version))
+        state = plugin.update("Release", new, plugin.read("Release", inputs, state), inputs)
+        assert state["gate"] == "expand"
+        inputs = new
+        if finishes:
+            finish(stack, state)
+    again = plugin.update("Release", plugin.checked("Release", stack.release("v3")), state, inputs)
+    assert (again["action"], again["gate"], again["rollback"]) == ("release", "expand", False)
+    assert again["lineage"] == ["v1", "v2", "v2.1", "v3"]
+    back = plugin.update("Release", plugin.checked("Release", stack.release("v2")), state, inputs)
+    assert (back["action"], back["gate"]) == ("rollback", "check")
+
+
+def test_a_state_of_an_earlier_provider_shows_nothing_and_is_read(plugin, stack):
+    inputs, state = planned(plugin, stack, "v1")
+    finish(stack, state)
+    old = {key: one for key, one in state.items() if key != "untried"}
+    assert plugin.diff("Release", inputs, inputs, plugin.read("Release", inputs, old)) == []
+    failed = {**old, "version": "v3", "lineage": ["v1", "v3"]}
+    hotfix = plugin.update("Release", plugin.checked("Release", stack.release("v2")), failed, inputs)
+    assert hotfix["lineage"] == ["v1", "v2"]
+
+
 def test_an_interrupted_shift_is_put_back_in_up_and_only_announced_in_a_preview(plugin, stack, fake):
     inputs, first = planned(plugin, stack, "v1")
     finish(stack, first)

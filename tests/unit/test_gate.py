@@ -1,5 +1,6 @@
 """The order of a release is in the graph. Each test has a twin that takes the edge out, and must fail."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterable
 from typing import Any, Self
@@ -8,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
+from infra import schema
 from provider import resources
 from tests.unit.program import OUTPUTS, run_program
 from tests.unit.recording import Recording
@@ -223,6 +225,8 @@ def test_every_run_says_in_its_failure_what_has_run_and_what_to_choose() -> None
     before = {name for name, advice in told.items() if "what served before serves on" in advice}
     assert before == {"schema-roles", "schema-expand", "schema-backfill", "cutover-smoke"}
     assert [name for name, advice in told.items() if "may not fit" in advice] == ["cutover-contract"]
+    assert [name for name, advice in told.items() if "Only this has run" in advice] == ["schema-expand"]
+    assert "goes on where the backfill stopped" in told["schema-backfill"]
 
 
 def test_a_failing_shift_does_what_the_setting_says() -> None:
@@ -294,18 +298,40 @@ def test_what_the_image_needs_filled_is_filled_before_it_serves_and_the_rest_aft
     recording = run_program(backfillTimeoutSeconds="7200", backfillSettings='["SHARE_PERCENT=25"]')
     before, after = (recording.one(RUN, name).inputs for name in ("schema-backfill", "cutover-backfill"))
     assert (before["pending"], after["pending"]) == (["b0"], ["b1"])
-    for same in ("command", "timeoutSeconds", "environment", "color", "skip"):
+    for same in ("command", "timeoutSeconds", "environment", "color"):
         assert before[same] == after[same]
     assert before["trigger"] != after["trigger"]
 
 
-def test_a_rollback_skips_the_backfill_whatever_its_gate_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def on_the_way_back(monkeypatch: pytest.MonkeyPatch) -> Recording:
     back = {**OUTPUTS["bluegreen:index:Release"]("release", {"version": "v1"}), "action": "rollback", "rollback": True}
     monkeypatch.setitem(OUTPUTS, "bluegreen:index:Release", lambda _name, _inputs: back)
-    recording = run_program(cached=False)
-    for name, pending in (("schema-backfill", ["b0"]), ("cutover-backfill", ["b1"])):
-        backfill = recording.one(RUN, name).inputs
-        assert (backfill["skip"], backfill["pending"]) == (True, pending)
+    return run_program(cached=False)
+
+
+def a_rollback_fills_what_the_image_needs(recording: Recording) -> None:
+    backfill = recording.one(RUN, "schema-backfill").inputs
+    assert backfill["pending"] == ["b0"]
+    assert not backfill.get("skip")
+
+
+def test_a_rollback_skips_the_later_backfill_and_never_what_the_image_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = on_the_way_back(monkeypatch)
+    later = recording.one(RUN, "cutover-backfill").inputs
+    assert (later["skip"], later["pending"]) == (True, ["b1"])
+    a_rollback_fills_what_the_image_needs(recording)
+
+
+def test_twin_a_needed_backfill_that_a_rollback_skips_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = schema.migration
+
+    def skipping(*given: Any, **named: Any) -> resources.TaskRunArgs:
+        args = made(*given, **named)
+        return dataclasses.replace(args, skip=True) if "pending" in named else args
+
+    monkeypatch.setattr(schema, "migration", skipping)
+    with pytest.raises(AssertionError):
+        a_rollback_fills_what_the_image_needs(on_the_way_back(monkeypatch))
 
 
 def test_a_gate_of_an_older_image_that_names_no_backfills_has_none_pending(monkeypatch: pytest.MonkeyPatch) -> None:
