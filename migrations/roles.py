@@ -48,9 +48,7 @@ def ensure_app_role(connection: Connection, name: str, password: str) -> bool:
 def _set_password(connection: Connection, name: str, password: str, *, made: bool) -> None:
     # Hashed here: a password in a statement can end up in the server's log.
     verifier = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
-    verb = sql.SQL("CREATE" if made else "ALTER")
-    connection.execute(
-        sql.SQL("{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {verifier}").format(
-            verb=verb, role=sql.Identifier(name), verifier=sql.Literal(verifier)
-        )
-    )
+    # Only a superuser may name these of a role that is there, even where nothing would change; the owner is none.
+    made_with = "CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {verifier}"
+    statement = sql.SQL(made_with if made else "ALTER ROLE {role} LOGIN PASSWORD {verifier}")
+    connection.execute(statement.format(role=sql.Identifier(name), verifier=sql.Literal(verifier)))

@@ -279,6 +279,8 @@ def test_drift_is_judged_as_the_setting_says(recording: Recording) -> None:
     strict = run_program(previous="retired", refuseDrift="any")
     for name in ("schema-expand", "cutover-contract"):
         assert strict.one(RUN, name).inputs["environment"]["MIGRATION_REFUSE_DRIFT"] == "any"
+    for name in ("schema-roles", "schema-backfill", "cutover-backfill"):
+        assert "MIGRATION_REFUSE_DRIFT" not in strict.one(RUN, name).inputs["environment"], "it would run again"
 
 
 def test_the_backfill_has_its_own_limit_and_is_told_what_is_pending() -> None:
