@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from migrations.errors import Exit
 from provider import defaults
 from provider.answered import answers
 from provider.aws import Aws
@@ -122,7 +123,8 @@ class Evidence:
         which = f" {', '.join(self.pending)}" if self.pending else ""
         return (
             f"{self.name}: contract{which} was not started, the old color {self.color} may still need what it removes: "
-            f"{'. Also, '.join(map(str, found))}. Nothing was changed in the database. {after}"
+            f"{'. Also, '.join(map(str, found))}. Nothing was changed in the database. {after} "
+            f"(as with exit code {Exit.OLD_VERSION_LIVES:d} of the migrations command)"
         )
 
     def _freeze(self) -> list[Finding]:

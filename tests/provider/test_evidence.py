@@ -305,7 +305,7 @@ def test_several_findings_are_one_message(plugin, live):
     live.set_weights(10, 90)
     name, script = start_by_hand(live)
     text = refused(plugin, live, "blue has weight 10", "registered", "3 running or pending tasks", name, "answered 7")
-    assert re.search(r"Then run `pulumi up` again, in \d+ s$", text)
+    assert re.search(r"Then run `pulumi up` again, in \d+ s \(as with exit code 15 of the migrations command\)$", text)
     script.release.set()
     stopped(live, name)
 
