@@ -1,6 +1,6 @@
 """Structured logs: one JSON object a line on stdout, with the id of the request in hand.
 
-Never a body, a row or a password: only what is listed here.
+Never a body, a row or a password: only what is listed here. Of an exception its types and frames, see `told`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,12 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import Any
+
+from app import told
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 _EXTRA = ("method", "path", "status", "milliseconds")
@@ -29,15 +33,33 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
             "version": self.version,
         }
         if found := request_id.get():
             line["request_id"] = found
         line.update({name: getattr(record, name) for name in _EXTRA if hasattr(record, name)})
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+        if (error := _error(record)) is not None:
+            line["exception"] = told.in_full(error)
         return json.dumps(line, ensure_ascii=False)
+
+
+def _error(record: logging.LogRecord) -> BaseException | None:
+    return record.exc_info[1] if record.exc_info else None
+
+
+def _message(record: logging.LogRecord) -> str:
+    """The message. Libraries hand exceptions over as values in it, and quote those that they log."""
+    text, args, error = str(_shown(record.msg)), record.args, _error(record)
+    if isinstance(args, Mapping):
+        text %= {name: _shown(value) for name, value in args.items()}
+    elif args:
+        text %= tuple(_shown(value) for value in args)
+    return text if error is None else told.without_words(text, error)
+
+
+def _shown(value: Any) -> Any:
+    return told.shortly(value) if isinstance(value, BaseException) else value
 
 
 def configure(version: str, level: str) -> None:

@@ -1,6 +1,7 @@
 """What every response carries and every request leaves in the log.
 
-A plain ASGI layer: it sees the response start, whatever made it, so errors carry the version too.
+A plain ASGI layer: it sees the response start, whatever made it, so errors carry the version too. What nobody expected
+ends here: Starlette and the server would each log it once more, without the request's id, and send it without a stamp.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import logs
@@ -55,6 +57,10 @@ class Stamp:
 
         try:
             await self.app(scope, receive, stamp)
+        except Exception:
+            log.exception("unexpected error")
+            if not status:
+                await JSONResponse({"error": "internal error"}, 500)(scope, receive, stamp)
         finally:
             self._report(scope, status, time.perf_counter() - started)
             logs.request_id.reset(token)

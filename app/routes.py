@@ -52,7 +52,6 @@ def build(settings: Settings) -> Starlette:
             orders.InvalidOrderError: _invalid,
             psycopg.OperationalError: _unavailable,
             PoolTimeout: _unavailable,
-            Exception: _failed,
         },
         lifespan=lifespan,
     )
@@ -154,9 +153,9 @@ def _error(status: int, message: str) -> Response:
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
-    if isinstance(error, HTTPException):
-        return _error(error.status_code, error.detail)
-    return await _failed(_, error)
+    if not isinstance(error, HTTPException):
+        raise error
+    return _error(error.status_code, error.detail)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
@@ -166,8 +165,3 @@ async def _invalid(_: Request, error: Exception) -> Response:
 async def _unavailable(_: Request, error: Exception) -> Response:
     log.warning("database not available: %s", type(error).__name__)
     return _error(503, "database: not available, try again")
-
-
-async def _failed(_: Request, error: Exception) -> Response:
-    log.error("unexpected error", exc_info=error)
-    return _error(500, "internal error")

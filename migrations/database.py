@@ -17,6 +17,7 @@ from migrations import identity
 from migrations.errors import PoolerError, StatementFailedError, UnreachableError
 from migrations.locking import pooler
 from migrations.settings import Settings
+from migrations.told import first_line
 
 Say = Callable[[str], None]
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -102,13 +103,6 @@ def _open(settings: Settings, application_name: str) -> Connection:
         connect_timeout=5,
         autocommit=True,
     )
-
-
-def first_line(error: BaseException) -> str:
-    """The server's own sentence of an error, without the row it speaks of (that is in its detail)."""
-    primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-    text = (primary or str(error)).strip() or type(error).__name__
-    return text.splitlines()[0]
 
 
 def is_lock_refusal(error: BaseException | None) -> bool:

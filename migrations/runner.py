@@ -23,12 +23,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from migrations import history, outside
-from migrations.database import Connection, Say, first_line, is_timeout
+from migrations.database import Connection, Say, is_timeout
 from migrations.errors import BadTreeError, OutOfTimeError, StatementFailedError
 from migrations.locking.limits import Limits
-from migrations.locking.tries import Tries, cause_of
+from migrations.locking.tries import Tries
 from migrations.locking.watch import watching
+from migrations.revision_code import blamed
 from migrations.settings import Settings
+from migrations.told import cause_of, first_line, line_in, told
 from migrations.tree import FOLDER, Revision
 
 ALEMBIC_BRANCHES = ("expand", "contract")  # folders too; a backfill is not Alembic's
@@ -104,14 +106,15 @@ def _apply_with_retries(
     try:
         tries.run(connection, what, limits, attempt)
     except (DBAPIError, psycopg.Error) as error:
-        raise _failure(revision, limits, cause_of(error)) from error
+        raise _failure(revision, limits, error) from error
 
 
 def _apply_once(
     connection: Connection, scripts: ScriptDirectory, revision: Revision, settings: Settings, say: Say
 ) -> None:
     started = time.monotonic()
-    script = scripts.get_revision(revision.revision)
+    with blamed(revision):  # it runs the top of each file
+        script = scripts.get_revision(revision.revision)
 
     def steps(_heads: Any, _context: MigrationContext) -> Iterator[MigrationStep]:
         yield MigrationStep.upgrade_from_script(scripts.revision_map, script)
@@ -130,7 +133,7 @@ def _apply_once(
                 outside.OPTION: say,
             },
         )
-        with Operations.context(context):
+        with Operations.context(context), blamed(revision):
             context.run_migrations()
 
 
@@ -157,15 +160,15 @@ def _as_sqlalchemy(connection: Connection) -> Iterator[sqlalchemy.Connection]:
 
 
 def _failure(revision: Revision, limits: Limits, error: BaseException) -> Exception:
-    what = f"migrations: {revision.phase} {revision.revision} ({revision.file.name})"
+    what = f"migrations: {revision.phase} {revision.revision} ({revision.file.name}{line_in(revision.file, error)})"
+    own = revision.file.read_text()
+    cause = cause_of(error)
     kept = "nothing of its transaction was kept"
     if revision.outside_transaction:
         kept = "each of its statements that came to its end was kept, and the next run goes on from there"
-    if is_timeout(error) or isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
+    if is_timeout(cause) or isinstance(cause, psycopg.errors.IdleInTransactionSessionTimeout):
         return OutOfTimeError(
-            f"{what}: {first_line(error)}, its limit is {limits.statement_timeout:g} s; {kept}; "
+            f"{what}: {first_line(error, own)}, its limit is {limits.statement_timeout:g} s; {kept}; "
             "make the statement smaller or set statement_timeout in the revision"
         )
-    return StatementFailedError(
-        f"{what} failed: {type(error).__name__}: {first_line(error)}; {kept}; mend the revision and release again"
-    )
+    return StatementFailedError(f"{what} failed: {told(error, own)}; {kept}; mend the revision and release again")

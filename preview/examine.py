@@ -20,10 +20,10 @@ from psycopg import sql
 
 from migrations import facts as live_facts
 from migrations.backfilling.declaration import Declaration
-from migrations.database import first_line
 from migrations.errors import BadTreeError, LintRefusedError
 from migrations.linting.lint import Linted, lint
 from migrations.revision_file import FOLDERS, Revision
+from migrations.told import without_rows
 from migrations.tree import Tree, read_tree
 from preview import estimate, measure, observe
 from preview.measure import Ran, Run
@@ -99,7 +99,7 @@ def _structure(connect: Connect, tree: Tree, applied: Sequence[str], facts: Mapp
             with connect() as connection:
                 connection.execute(live_facts.unpacked(str(packed)).encode())
         except (psycopg.Error, ValueError) as error:
-            yield f"the live structure does not load ({first_line(error)}): the applied revisions were run instead"
+            yield f"the live structure does not load ({without_rows(error)}): the applied revisions were run instead"
         else:
             return
     elif applied:
@@ -135,7 +135,7 @@ def _fill(connect: Connect, revision: Revision) -> Run:
             held = observe.held(connection, connection.info.backend_pid)
             ran.seen = observe.Seen(locks=observe.strongest(held, there))
     except psycopg.Error as error:
-        return Run(statements=[ran], problem=f"{type(error).__name__}: {first_line(error)}")
+        return Run(statements=[ran], problem=f"{type(error).__name__}: {without_rows(error)}")
     return Run(statements=[ran])
 
 

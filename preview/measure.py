@@ -17,11 +17,11 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import event
 from sqlalchemy.pool import NullPool
 
-from migrations.database import first_line
 from migrations.linting import squawk
 from migrations.linting.own import NEVER_IN_TRANSACTION, never_in_transaction
 from migrations.linting.sql import load
 from migrations.revision_file import Revision
+from migrations.told import without_rows
 from preview import observe, watch
 from preview.observe import Seen, Tables
 from preview.scratch import Connection
@@ -79,9 +79,11 @@ def _run(connect: Callable[[], Connection], revision: Revision, observer: _Obser
                 event.listen(engine, "after_cursor_execute", observer.after)
             with Operations.context(context), context.begin_transaction(_per_migration=True):
                 load(revision).upgrade()
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a SystemExit of the revision's too
         cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) and error.orig else error
-        return f"{type(cause).__name__}: {first_line(cause)}"
+        return f"{type(cause).__name__}: {without_rows(cause)}"
     finally:
         if observer:
             observer.close()

@@ -12,8 +12,9 @@ from psycopg import sql
 
 from migrations.backfilling.declaration import Declaration
 from migrations.backfilling.throttle import Latency
-from migrations.database import Connection, Say, connect, first_line
+from migrations.database import Connection, Say, connect
 from migrations.settings import Settings
+from migrations.told import first_line
 
 _EVERY_SECONDS = 0.05
 _FIRST_SECONDS = 1.0  # before the first batch: what is usual

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import psycopg
-from psycopg import errors
 
 from migrations.backfilling.declaration import Declaration
-from migrations.database import Connection, Say, first_line, is_lock_refusal, is_timeout
+from migrations.database import Connection, Say, is_lock_refusal, is_timeout
 from migrations.errors import (
     LockNotObtainedError,
     MigrationError,
@@ -20,11 +19,11 @@ from migrations.errors import (
     UnreachableError,
 )
 from migrations.locking.blockers import Lookout
+from migrations.told import first_line
+from migrations.told import told as in_words
 
 KEPT = "what is filled stays filled, and the next run goes on there"
 _PAUSE_SECONDS = (0.1, 5.0)
-# Their messages quote values, which may be a person's data.
-_QUOTING: tuple[type[psycopg.Error], ...] = (errors.DataError, errors.RaiseException)
 T = TypeVar("T")
 
 
@@ -83,8 +82,7 @@ def _failure(what: str, error: psycopg.Error) -> MigrationError:
         return OutOfTimeError(f"{what}: {first_line(error)}; {KEPT}; make the limit longer or the batches smaller")
     if isinstance(error, psycopg.OperationalError):
         return UnreachableError(f"{what}: the connection was lost: {first_line(error)}; {KEPT}; run again")
-    shown = type(error).__name__ if isinstance(error, _QUOTING) else f"{type(error).__name__}: {first_line(error)}"
     return StatementFailedError(
-        f"{what} failed: {shown} (SQLSTATE {error.sqlstate or 'none'}); {KEPT}; the batch after `position` in "
+        f"{what} failed: {in_words(error)}; {KEPT}; the batch after `position` in "
         "schema_backfills holds the row; mend the backfill or the row, and release again"
     )

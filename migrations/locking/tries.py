@@ -20,6 +20,7 @@ from migrations.errors import LockNotObtainedError, OutOfTimeError
 from migrations.locking.blockers import Blocker, Lookout
 from migrations.locking.limits import Limits, restored
 from migrations.locking.watch import Watch
+from migrations.told import cause_of
 
 LOOK_AGE_SECONDS = 0.2  # a transaction younger than this is passing by and will be gone at once
 # A table that always has some transaction of this age, never the same for long, is passed through, not held: after so
@@ -29,11 +30,6 @@ _PAUSE_SECONDS = (1.0, 60.0)
 _LOOK_AGAIN_SECONDS = 0.25
 _SAY_EVERY_SECONDS = 5.0
 _NOTHING_KEPT = "nothing of it was kept"
-
-
-def cause_of(error: BaseException) -> BaseException:
-    """The server's error, whoever wrapped it."""
-    return (error.orig or error) if isinstance(error, DBAPIError) else error
 
 
 @dataclass(kw_only=True)

@@ -14,12 +14,13 @@ import psycopg
 from psycopg import sql
 
 from migrations import gate, history
-from migrations.database import Connection, Say, connect, first_line
+from migrations.database import Connection, Say, connect
 from migrations.errors import DriftError, SettingError, StatementFailedError
 from migrations.settings import Settings
 from migrations.structures import drift, structure
 from migrations.structures.diff import compare
 from migrations.structures.structure import Structure
+from migrations.told import first_line
 from migrations.tree import Revision, Tree
 
 _OWNERS = """
