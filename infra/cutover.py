@@ -121,6 +121,7 @@ class Cutover(pulumi.ComponentResource):
                 trigger=pulumi.Output.concat(release.version, "/", release.target_color),
                 timeout_seconds=place.timeout,
                 advice=advice.SMOKE,
+                expects_result=True,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[*place.ready, self.start]),
         )

@@ -69,7 +69,7 @@ class SchemaGate(pulumi.ComponentResource):
         self.fill = self._fill(name, args)
         # Both by name, not only through the chain: each alone must be enough to stop a release.
         self.passed = (self.expand, self.fill)
-        self.revision = self.expand.result["revision"]
+        self.revision = self.expand.told("revision")
         self.register_outputs({"revision": self.revision})
 
     def _fill(self, name: str, args: SchemaGateArgs) -> resources.TaskRun:

@@ -20,6 +20,7 @@ from infra.report import ReleaseReporting, ReleaseReportingArgs
 from infra.schema import SchemaGate, SchemaGateArgs
 from infra.settings import Settings
 from infra.tasks import Place
+from provider import resources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class Service:
         last = contract or self.schema.expand
         return {
             "version": release.version,
-            "schemaRevision": last.result["revision"],
+            "schemaRevision": last.told("revision"),
             "color": release.target_color,
             "weights": cutover.shift.weights,
             "actor": release.actor,
@@ -49,7 +50,7 @@ class Service:
                 "version": release.previous_version,
                 "tasks": cutover.previous.running_count,
             },
-            "backfills": cutover.backfill.told("backfills", {}),
+            "backfills": resources.told_by_all("backfills", self.schema.fill, cutover.backfill),
             "seconds": {
                 "roles": self.schema.roles.seconds,
                 "schema": self.schema.expand.seconds,

@@ -14,6 +14,8 @@ from provider import resources
 MIGRATIONS: Final = ("python", "-m", "migrations")
 DRIFT_DEFAULT: Final = "breaking"
 """What the command does unless it is told something else."""
+UNTOLD: Final = ("roles", "adopt", "backfill")
+"""Commands that drift doesn't matter to: a change of the setting must not run them again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,7 @@ def migration(
         command=[*MIGRATIONS, command, *arguments],
         environment={
             **({} if actor is None else {"MIGRATION_ACTOR": actor}),
-            **({} if place.refuse_drift == DRIFT_DEFAULT else {"MIGRATION_REFUSE_DRIFT": place.refuse_drift}),
+            **({} if command in UNTOLD or place.refuse_drift == DRIFT_DEFAULT else _drift(place)),
             **(environment or {}),
         },
         subnets=list(place.subnet_ids),
@@ -71,4 +73,9 @@ def migration(
         skip=skip,
         pending=pending,
         advice=advice,
+        expects_result=True,
     )
+
+
+def _drift(place: Place) -> dict[str, str]:
+    return {"MIGRATION_REFUSE_DRIFT": place.refuse_drift}

@@ -44,6 +44,7 @@ class LogReader:
     aws: Aws
     place: LogPlace
     lines: list[str] = field(default_factory=list)
+    refused: str = ""  # why the last look failed; a stream that is not there yet is none
     _token: str | None = None
 
     def more(self) -> list[str]:
@@ -62,8 +63,10 @@ class LogReader:
                     startFromHead=True,
                     **token,
                 )
-            except AwsError:
+            except AwsError as error:
+                self.refused = "" if error.code == "ResourceNotFoundException" else str(error)
                 break  # what a task says is worth showing, and never a reason to fail the run
+            self.refused = ""
             lines = (str(one["message"]).rstrip() for one in answer["events"])
             fresh += [line for line in lines if not line.startswith(METRICS)]
             same = answer.get("nextForwardToken") == self._token

@@ -148,7 +148,8 @@ class TaskRunArgs:
     `name` says what the task does, in messages and in ECS's `startedBy`. `evidence` says which color must be gone
     before it is started, and where to look (`provider.evidence`). With `skip` nothing runs, whatever has changed, and
     what is on record stays; so it is where `pending`, the names of what it is to do, is given and empty. `advice`
-    ends the message of a run that fails: what has run by then, and what there is to choose from.
+    ends the message of a run that fails: what has run by then, and what there is to choose from. With `expects_result`
+    a task that exits with 0 and whose last line is no result has failed: the next run reads its log again.
     """
 
     name: pulumi.Input[str]
@@ -167,6 +168,7 @@ class TaskRunArgs:
     skip: pulumi.Input[bool] | None = None
     pending: pulumi.Input[Sequence[str]] | None = None
     advice: pulumi.Input[str] | None = None
+    expects_result: pulumi.Input[bool] | None = None
 
 
 class TaskRun(_Resource):
@@ -188,8 +190,18 @@ class TaskRun(_Resource):
         super().__init__(name, args, opts)
 
     def told(self, name: str, otherwise: Any = None) -> pulumi.Output[Any]:
-        """One entry of `result`; `otherwise` where the task did not say it, as that of an older image may not."""
-        return self.result.apply(lambda result: result.get(name, otherwise))
+        """One entry of `result`; `otherwise` where the task did not say it, as that of an older image may not.
+
+        None where there is no result at all: then nobody knows.
+        """
+        return self.result.apply(lambda result: result.get(name, otherwise) if result else None)
+
+
+def told_by_all(name: str, *runs: TaskRun) -> pulumi.Output[dict[str, Any]]:
+    """The map that is one entry of several runs' results, put together; what a run did not say is not in it."""
+    return pulumi.Output.all(*(run.result for run in runs)).apply(
+        lambda results: {key: one for result in results for key, one in (result.get(name) or {}).items()}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,8 @@ from provider.work import Canceled, Overdue, Work
 
 PAST: Final = "pastTasks"  # in state: tasks that this resource knows about, so that none is taken over twice
 PAST_KEPT: Final = 20
-RESULT_SECONDS: Final = 3.0  # how long the last line may take to reach CloudWatch Logs after the task has stopped
+RESULT_SECONDS: Final = 15.0  # how long the last line may take to reach CloudWatch Logs after the task has stopped
+IDLE_RESULT_SECONDS: Final = 3.0  # the same where nobody needs it
 STOP_SECONDS: Final = 8.0
 STOP_POLL_SECONDS: Final = 0.2
 LONGEST_REASON: Final = 255  # ECS: StopTask reason
@@ -164,16 +165,55 @@ class Runner:
 
     def _judge(self, task: dict[str, Any]) -> dict[str, Any]:
         code = exit_code(task, self.container)
-        until = time.monotonic() + (RESULT_SECONDS if code == 0 and self.reader.place.group else 0.0)
         self._stream()
-        while self.reader.result() is None and time.monotonic() < until and not self.work.cancelled.wait(0.2):
-            self._stream()
+        if code == 0 and self.reader.place.group:
+            self._wait_for_the_result(task)
         if code is None:
             raise self._failed(task, f"never started: {why_stopped(task, self.container)}. {self._where()}")
         if code != 0:
             raise self._failed(task, f"failed: {why_stopped(task, self.container)}. {self._where()}")
+        if self.inputs.get("expectsResult") and self.reader.result() is None:
+            raise self._untold(task)
         self.work.say(f"{self.name}: succeeded after {self.work.seconds:.1f} s")
         return self._state(task, code)
+
+    def _wait_for_the_result(self, task: Mapping[str, Any]) -> None:
+        """The log is behind the task; what follows may hang on the last line."""
+        needed = bool(self.inputs.get("expectsResult"))
+        left = max(0.0, self.work.limit - self.work.seconds)
+        end = time.monotonic() + (min(RESULT_SECONDS, left) if needed else IDLE_RESULT_SECONDS)
+        if needed and self.reader.result() is None:
+            self.work.say(
+                f"{self.name}: task {short(task['taskArn'])} ended with 0, and its result is not in the log yet; "
+                f"waiting up to {end - time.monotonic():.0f} s for it"
+            )
+        while self.reader.result() is None and time.monotonic() < end and not self.work.cancelled.wait(0.2):
+            self._stream()
+
+    def _untold(self, task: Mapping[str, Any]) -> InitFailed:
+        """It did its work, and nobody knows what that was: not a success, and no reason to run it again.
+
+        Neither its ARN nor its exit code go on record, so that the next run takes it over and reads its log again.
+        """
+        found = self._failed(
+            task,
+            'ended with 0, and its last line is not known; expected {"result": ...}, without which nobody can say what '
+            f"is left to do. {self._unread()} What it did in the database stays, and it is not run twice: run "
+            f"`pulumi up` again, which takes this task over and reads its log again. {self._where()}",
+        )
+        state = {**found.state, "taskArn": "", "exitCode": None, PAST: self.past}
+        return InitFailed(found.id, state, found.inputs, found.reasons)
+
+    def _unread(self) -> str:
+        if not self.reader.place.group:
+            return "Its container needs the log driver awslogs with awslogs-stream-prefix."
+        if self.reader.refused:
+            return f"The log could not be read: {self.reader.refused}; this needs logs:GetLogEvents."
+        if not self.reader.lines:
+            return (
+                "No line has arrived: the execution role of the task needs logs:CreateLogStream and logs:PutLogEvents."
+            )
+        return "The log is late, or the image is not one whose command ends with a result."
 
     def _where(self) -> str:
         if not self.reader.lines:

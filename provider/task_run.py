@@ -30,6 +30,7 @@ INPUTS: Final = (
     "skip",
     "pending",
     "advice",
+    "expectsResult",
 )
 DEFAULTS: Final = {"environment": {}, "assignPublicIp": False, "timeoutSeconds": defaults.TIMEOUT_SECONDS}
 # What makes it another run. A new revision of a task definition for the same trigger does not.
@@ -57,6 +58,7 @@ class TaskRun(Handler):
         evidence.check(checks)
         checks.text("advice", required=False)
         checks.flag("skip", required=False)
+        checks.flag("expectsResult", required=False)
         checks.texts("pending", required=False)
         return checks.done()
 

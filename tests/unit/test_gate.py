@@ -342,6 +342,20 @@ def test_a_gate_of_an_older_image_that_names_no_backfills_has_none_pending(monke
     assert run_program(cached=False).one(RUN, "cutover-backfill").inputs["pending"] == []
 
 
+def test_a_gate_that_told_nothing_leaves_nothing_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No result is not "nothing is pending": both backfills run and find out, and the contract looks at all."""
+    told = {**OUTPUTS[RUN]("schema-expand", {}), "result": {}}
+    monkeypatch.setitem(OUTPUTS, RUN, lambda _name, _inputs: told)
+    recording = run_program(previous="retired", cached=False)
+    for name in ("schema-backfill", "cutover-backfill"):
+        assert recording.one(RUN, name).inputs.get("pending") is None
+    assert recording.one(RUN, "cutover-contract").inputs["evidence"].get("pending") is None
+
+
+def test_every_run_must_tell_its_result(recording: Recording) -> None:
+    assert [each.name for each in recording.of(RUN) if not each.inputs.get("expectsResult")] == []
+
+
 def test_the_shift_knows_the_settled_color_and_capacities_their_least(recording: Recording) -> None:
     release = recording.one("bluegreen:index:Release").inputs
     assert recording.one(SHIFT).inputs["settledColor"] == "blue"
