@@ -68,4 +68,5 @@ def _report(args: ReleaseReportingArgs) -> report_resource.ReleaseReportArgs:
         bake_seconds=settings.release.bake,
         previous=settings.release.previous,
         on_failure=settings.release.on_failure,
+        adopt=settings.release.adopt,
     )

@@ -16,11 +16,12 @@ from typing import Any, Final
 from migrations.errors import Exit, MigrationError
 from migrations.revision_file import Phase
 from migrations.tree import read_tree
-from preview import release
+from preview import adoption, release
 from preview.release import Asked, Part
 
 FORMAT: Final = 1
 EMPTY: Final = "empty"  # nothing on record, and nothing there
+UNKNOWN: Final = "none"  # nothing on record, and something there
 PHASES: Final[tuple[Phase, ...]] = ("expand", "backfill", "contract")
 # Rows that a backfill fills in a second beside traffic; `make bench-schema` measures it.
 FILL_LOW, FILL_HIGH = 2_000, 20_000
@@ -40,12 +41,14 @@ class Schema:
         notes: why there is no tree, and what else a reader should know.
         phases: those that may run.
         facts: what the last migration task told, None where nothing is on record.
+        adopt: the revision through which an existing database is taken over, or empty.
     """
 
     tree: Path | None
     notes: Sequence[str]
     facts: Mapping[str, Any] | None
     phases: Sequence[Phase] = PHASES
+    adopt: str = ""
 
 
 def build(asked: Asked, schema: Schema, examine: Examine, now: datetime | None = None) -> Part:
@@ -54,11 +57,15 @@ def build(asked: Asked, schema: Schema, examine: Examine, now: datetime | None =
     refused = [_refusal(Exit.NOT_SERVABLE, reason) for reason in unservable(asked, schema.facts)]
     examined, notes = None, list(schema.notes)
     filled: dict[str, str] = {}
+    names: tuple[str, ...] = ()
     needed: frozenset[str] = frozenset()
     if schema.tree is not None:
         try:
             filled, needed = _filled(schema.tree), _needed(schema.tree)
-            examined = examine(schema.tree, schema.facts)
+            names = adoption.adopted(schema.tree, schema.adopt, schema.facts)
+            if names:
+                notes.append(adoption.note(names))
+            examined = examine(schema.tree, adoption.as_applied(names, schema.facts))
         except MigrationError as error:
             refused.append(_refusal(error.exit, str(error)))
             notes.append("the revisions can't be read")
@@ -67,6 +74,9 @@ def build(asked: Asked, schema: Schema, examine: Examine, now: datetime | None =
         except Exception as error:  # whatever is wrong with the tools of the preview, the release can still be seen
             notes.append(f"the SQL could not be looked at ({_unforeseen(error)})")
     part = _schema(asked, schema, examined, notes, now)
+    part["adopts"] = list(names)
+    if names and part["facts"]["source"] == EMPTY:
+        part["facts"]["source"] = UNKNOWN
     for phase, one in [(p, one) for p in part["phases"] if p["phase"] == "backfill" for one in p["revisions"]]:
         if one["revision"] in needed:
             phase["when"] = _before_it_serves(asked, sorted(needed))
@@ -167,7 +177,7 @@ def _fill(name: str, table: str | None, source: str, facts: Mapping[str, Any]) -
 
 def _facts(asked: Asked, facts: Mapping[str, Any] | None, now: datetime) -> Part:
     if facts is None:
-        source = EMPTY if asked.action == "first" else "none"
+        source = EMPTY if asked.action == "first" else UNKNOWN
         return {"source": source, "takenAt": None, "ageSeconds": None, "server": None, "revisions": [], "tables": {}}
     taken = facts.get("takenAt")
     return {

@@ -36,6 +36,7 @@ TOLD: Final = (
     "cpu",
     "memory",
     "architecture",
+    "adopt",
 )
 # Where to look, and what is on record. None of it is news by itself: the tree's folder is another one on each machine.
 BESIDE: Final = (
@@ -67,6 +68,7 @@ class ReleaseReport(Handler):
         for name in ("cpu", "memory"):
             checks.number(name, 1, float("inf"))
         checks.number("bakeSeconds", 0, whole=False)
+        checks.text("adopt", required=False)
         checks.inputs |= facts.told(checks.inputs.pop("results"))
         return checks.done()
 

@@ -19,7 +19,8 @@ class ReleaseReportArgs:
     """Inputs of `ReleaseReport`: the plan as `Release` has it, the settings that shape a release, and where to look.
 
     `context` is the folder of the tree, relative to the project's, and `tree_version` the version that it holds.
-    `results` are those of the migration tasks; the newest facts in them count.
+    `results` are those of the migration tasks; the newest facts in them count. `adopt` is the revision through which an
+    existing database is taken over.
     """
 
     version: pulumi.Input[str]
@@ -47,6 +48,7 @@ class ReleaseReportArgs:
     bake_seconds: pulumi.Input[float] = defaults.BAKE_SECONDS
     previous: pulumi.Input[str] = defaults.PREVIOUS
     on_failure: pulumi.Input[str] = defaults.ON_FAILURE
+    adopt: pulumi.Input[str] | None = None
 
 
 class ReleaseReport(_Resource):

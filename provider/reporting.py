@@ -81,4 +81,6 @@ def _schema(inputs: Mapping[str, Any], found: facts.Facts | None) -> report.Sche
         notes = [f"no expand runs: the image of {version} only checks that it can serve the database"]
     if tree is None and phases:
         notes.append(f"this checkout holds {inputs['treeVersion']}: only the image of {version} holds its SQL")
-    return report.Schema(tree=tree if phases else None, notes=notes, phases=phases, facts=found)
+    return report.Schema(
+        tree=tree if phases else None, notes=notes, phases=phases, facts=found, adopt=inputs.get("adopt") or ""
+    )

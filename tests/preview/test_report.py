@@ -5,9 +5,22 @@ import json
 import pytest
 
 from migrations.errors import BadTreeError
-from preview import files
+from preview import files, report
 from rehearsal import trees
-from tests.preview.a_report import BACKFILL, CONTRACT, EXPAND, FACTS, asked, built, examined, failing, finding, revision
+from tests.preview.a_report import (
+    BACKFILL,
+    CONTRACT,
+    EXPAND,
+    FACTS,
+    NOW,
+    TREE,
+    asked,
+    built,
+    examined,
+    failing,
+    finding,
+    revision,
+)
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +204,36 @@ def test_the_files_hold_the_same_report(tmp_path):
 def test_an_examination_is_told_as_it_is():
     (shown,) = phases(built(None, EXPAND))["expand"]["revisions"]
     assert shown == examined(EXPAND).as_json()["revisions"][0]
+
+
+def looked_at(**more):
+    """The facts that the examination was given, and the report."""
+    seen = []
+
+    def examine(_tree, facts):
+        seen.append(facts)
+        return examined(EXPAND).as_json()
+
+    plan = asked(action="first", version="v2", previous_version="v2")
+    given = {"tree": TREE, "notes": (), "facts": None, **more}
+    return seen, report.build(plan, report.Schema(**given), examine, NOW)
+
+
+def test_a_database_that_is_taken_over_is_not_taken_to_be_empty_and_what_is_adopted_does_not_run():
+    seen, made = looked_at(adopt="e0001")
+    assert seen == [{"revisions": ["e0001"]}]
+    assert made["schema"]["adopts"] == ["e0001"]
+    assert any(note.startswith("adopts e0001: recorded, not run") for note in made["schema"]["notes"])
+    assert made["schema"]["facts"]["source"] == "none"
+
+
+def test_twin_without_the_setting_the_first_revision_is_one_to_run():
+    seen, made = looked_at()
+    assert (seen, made["schema"]["adopts"], made["schema"]["facts"]["source"]) == ([None], [], "empty")
+
+
+def test_nothing_is_adopted_where_a_history_is_on_record_and_an_unknown_revision_is_refused():
+    seen, made = looked_at(adopt="e0001", facts=FACTS)
+    assert (seen, made["schema"]["adopts"]) == ([FACTS], [])
+    _, wrong = looked_at(adopt="e0999")
+    assert "bluegreen:adopt is e0999" in wrong["refused"][0]["reason"]

@@ -46,3 +46,8 @@ def test_a_version_that_is_asked_for_is_not_taken_for_the_tree() -> None:
 
 def test_what_a_failing_shift_does_is_told() -> None:
     assert run_program(onFailure="freeze").one(KIND).inputs["onFailure"] == "freeze"
+
+
+def test_what_is_adopted_is_told(recording: Recording) -> None:
+    assert run_program(adopt="e0001").one(KIND).inputs["adopt"] == "e0001"
+    assert recording.one(KIND).inputs.get("adopt") is None
