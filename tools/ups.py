@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -73,7 +73,8 @@ class _Relay:
 
     def __init__(self) -> None:
         self._engine: subprocess.Popen[bytes] | None = None
-        self._asked = self._sent = False
+        self._asked = False
+        self._unsent = [signal.SIGINT]  # taken out by one call: a signal can arrive while another is handled
 
     def on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._asked = True
@@ -84,9 +85,9 @@ class _Relay:
         self._send()
 
     def _send(self) -> None:
-        if self._asked and not self._sent and self._engine is not None:
-            self._sent = True
-            self._engine.send_signal(signal.SIGINT)
+        if self._asked and self._engine is not None:
+            with suppress(IndexError):
+                self._engine.send_signal(self._unsent.pop())
 
 
 @contextmanager

@@ -43,8 +43,11 @@ assert os.environ["PULUMI_DEBUG_COMMANDS"] == "true"
 with open(events, "w") as file:
     file.write(json.dumps({"diagnosticEvent": {"severity": "error", "message": os.environ["SAYS"]}}) + "\\n")
 seen = []
-signal.signal(signal.SIGINT, lambda *_: seen.append("INT"))
-signal.signal(signal.SIGTERM, lambda *_: seen.append("TERM"))
+def note(name):
+    seen.append(name)
+    os.write(1, b"got\\n")
+signal.signal(signal.SIGINT, lambda *_: note("INT"))
+signal.signal(signal.SIGTERM, lambda *_: note("TERM"))
 print("up", os.getpid(), os.getsid(0), flush=True)
 with open(os.environ["FIFO"]) as file:
     file.read()
@@ -101,7 +104,9 @@ def test_an_end_reaches_pulumi_once_and_is_waited_for(start, number):
     process = start(1)
     _, pid, session = line(process)
     assert pid == session  # a session of its own: what a terminal sends to ours does not reach it
-    for _ in range(3):
+    os.killpg(process.pid, number)
+    assert line(process) == ["got"]  # it is on its way through our process: not to be overtaken by the end below
+    for _ in range(2):
         os.killpg(process.pid, number)
     assert process.poll() is None
     start.fifo.write_text("end")
