@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from migrations.errors import Exit
 from provider import defaults
 from provider.answered import answers
 from provider.aws import Aws
@@ -117,6 +116,8 @@ class Evidence:
         return [finding for findings in looks for finding in findings]
 
     def _refusal(self, found: Sequence[Finding], wait: float) -> str:
+        from migrations.errors import Exit  # the plugin loads nothing of the migrations until it needs it
+
         todo = " ".join(dict.fromkeys(one.todo for one in found if one.wait is None))
         again = f"Then run `pulumi up` again, in {wait:.0f} s" if todo and wait else "Then run `pulumi up` again"
         after = f"{todo} {again}" if todo else f"Run `pulumi up` again in {wait:.0f} s"
