@@ -30,7 +30,7 @@ def reason_to_end(settings: Settings, tree: Tree) -> str | None:
             able = rule.oldest_able(applied, _versions(connection)) if unknown else None
     except psycopg.Error:
         return None
-    return rule.refusal(settings.version, unknown, able) if unknown else None
+    return rule.refusal(settings.version, applied.told(unknown), able) if unknown else None
 
 
 def _versions(connection: Connection) -> list[rule.Known]:

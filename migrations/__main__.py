@@ -38,6 +38,10 @@ def main(arguments: Sequence[str]) -> int:
     except MigrationError as error:
         return _fail(error, as_json=chosen.json)
     except Exception as error:
+        from migrations import server_errors  # brings psycopg: not before a wrong setting is told
+
+        if (refused := server_errors.as_ours(error, chosen.command)) is not None:
+            return _fail(refused, as_json=chosen.json)
         # Where, and not what: the text of an error of the server may hold a row.
         for line in traceback.format_tb(error.__traceback__):
             tell(line.rstrip(), sys.stderr)

@@ -6,6 +6,8 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
+import psycopg
+
 from migrations import gate, history, history_tables, outcome, phases, plan, roles, rule
 from migrations.backfilling import settings as backfill_settings
 from migrations.contracting import plan as contract_plan
@@ -13,6 +15,7 @@ from migrations.database import Connection, Say, connect
 from migrations.errors import PendingError
 from migrations.locking.one_runner import BACKFILL_LOCK, one_runner
 from migrations.outcome import Result
+from migrations.server_errors import named
 from migrations.settings import Settings, app_user
 from migrations.structures import adopt as adoption
 from migrations.structures import drift
@@ -37,19 +40,29 @@ def check(settings: Settings, say: Say) -> Result:
             )
         # No reason to refuse: the way back must not depend on who edited a file or changed an index.
         looked = drift.look(connection)
-        warnings = [*gate.edited(connection, tree), *looked.lines()]
+        warnings = [*gate.edited(connection, tree), *looked.lines(), *_remember(connection, tree, settings)]
         for line in warnings:
             say(f"check: {line}")
-        _remember(connection, tree, settings)
         say(f"version {settings.version} can serve this database")
         result = outcome.of("check", connection, settings, tree, [], warnings, looked.live)
     return {**result, "seconds": round(time.monotonic() - started, 3)}
 
 
-def _remember(connection: Connection, tree: Tree, settings: Settings) -> None:
-    """A later refusal may name this version. Not worth a change of the tables, nor a wait for another runner."""
-    if history_tables.current(connection):
-        history.record_version(connection, settings.version, tree)
+def _remember(connection: Connection, tree: Tree, settings: Settings) -> list[str]:
+    """A later refusal may name this version. Not worth a change of the tables, nor a wait, nor the way back: where it
+    can't be written (a disk that is full, a database that takes no writes), that is a warning.
+    """
+    try:
+        with connection.transaction():
+            connection.execute("SET LOCAL lock_timeout = '200ms'")
+            connection.execute("SET LOCAL statement_timeout = '2s'")
+            if history_tables.current(connection):
+                history.record_version(connection, settings.version, tree)
+    except psycopg.Error as error:
+        if connection.broken:
+            raise
+        return [f"version {settings.version} was not noted as able to serve: {named(error)}"]
+    return []
 
 
 def expand(settings: Settings, say: Say) -> Result:
@@ -59,6 +72,7 @@ def expand(settings: Settings, say: Say) -> Result:
 
 def backfill(settings: Settings, say: Say) -> Result:
     """Complete the pending backfills, in batches; an interrupted one goes on where it was. Raises MigrationError."""
+    from migrations.backfilling import again
     from migrations.backfilling import run as backfills
 
     own = backfill_settings.load(os.environ)
@@ -66,7 +80,10 @@ def backfill(settings: Settings, say: Say) -> Result:
     started = time.monotonic()
     with connect(settings, say) as connection, one_runner(connection, settings, say, BACKFILL_LOCK):
         todo = phases.prepare("backfill", connection, tree, settings, say)
-        backfills.require_needs(todo, history.applied(connection).all)
+        applied = history.applied(connection)
+        backfills.require_needs(todo, applied.all)
+        opened = again.reopen(connection, tree, applied, own, say)
+        todo = [revision for revision in tree.backfill if revision in (*todo, *opened)]
         outcomes = backfills.run(connection, todo, settings, own, say)
         if not todo:
             say("backfill: nothing to do")

@@ -17,13 +17,13 @@ _TOLD = 3
 
 
 def require_servable(connection: Connection, tree: Tree, version: str) -> None:
-    """The rule: every contract revision applied is known to this image. Raises NotServableError."""
+    """The rule: every contract revision applied or begun is known to this image. Raises NotServableError."""
     applied = history.applied(connection)
     unknown = rule.unknown_contracts(tree, applied)
     if not unknown:
         return
     able = rule.oldest_able(applied, history.versions(connection))
-    raise NotServableError(f"check: {rule.refusal(version, unknown, able)}; nothing was changed")
+    raise NotServableError(f"check: {rule.refusal(version, applied.told(unknown), able)}; nothing was changed")
 
 
 def require_adopted(connection: Connection, command: str) -> None:

@@ -83,8 +83,10 @@ def entries(connection: Connection) -> list[Entry]:
 
 
 def applied(connection: Connection) -> Applied:
-    """The revisions the database says it has."""
-    return Applied.of([(entry.revision, entry.phase) for entry in entries(connection)])
+    """The revisions the database says it has, and those that were begun."""
+    # Marks first: a revision that comes to its end between the two looks is then seen twice, and not never.
+    begun = [(name, phase, True) for name, phase in _marks(connection)]
+    return Applied.of([*begun, *((entry.revision, entry.phase, False) for entry in entries(connection))])
 
 
 def record(connection: Connection, revision: Revision, settings: Settings, seconds: float) -> None:
@@ -108,10 +110,19 @@ def adopt(connection: Connection, revision: Revision, settings: Settings) -> Non
 
 def marks(connection: Connection) -> list[str]:
     """Revisions that were begun outside a transaction and never recorded as applied."""
-    if not history_tables.columns(connection, "schema_marks"):
+    return [name for name, _ in _marks(connection)]
+
+
+def _marks(connection: Connection) -> list[tuple[str, str | None]]:
+    """Revision and phase; an earlier shape of the table has no phase."""
+    have = history_tables.columns(connection, "schema_marks")
+    if not have:
         return []
-    rows = connection.execute("SELECT revision FROM schema_marks ORDER BY started_at, revision")
-    return [str(row[0]) for row in rows]
+    phase = "phase" if "phase" in have else "NULL"
+    rows = connection.execute(
+        f"SELECT revision, {phase} FROM schema_marks ORDER BY started_at, revision"  # noqa: S608  literals only
+    )
+    return [(str(row[0]), row[1]) for row in rows]
 
 
 def record_version(connection: Connection, version: str, tree: Tree) -> None:

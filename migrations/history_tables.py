@@ -32,7 +32,8 @@ CREATE TABLE IF NOT EXISTS schema_marks (
     revision text PRIMARY KEY,
     version text NOT NULL,
     runner text NOT NULL,
-    started_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    phase text -- null: left by a version that did not write it
 );
 CREATE TABLE IF NOT EXISTS schema_backfills (
     revision text PRIMARY KEY,
@@ -68,6 +69,7 @@ ALTER TABLE schema_history DROP CONSTRAINT IF EXISTS schema_history_phase_check;
 ALTER TABLE schema_history ADD CONSTRAINT schema_history_phase_check
     CHECK (phase IN ('expand', 'contract', 'backfill'));
 ALTER TABLE schema_versions ADD COLUMN IF NOT EXISTS revisions_known integer NOT NULL DEFAULT 0;
+ALTER TABLE schema_marks ADD COLUMN IF NOT EXISTS phase text;
 """
 # Never part of the service's structure.
 OWN_TABLES = (
@@ -78,7 +80,7 @@ OWN_TABLES = (
     "schema_structure",
     "alembic_version",
 )
-_NEWEST = (("schema_history", "note"), ("schema_versions", "revisions_known"))
+_NEWEST = (("schema_history", "note"), ("schema_versions", "revisions_known"), ("schema_marks", "phase"))
 _WRITERS = """
 SELECT DISTINCT c.relname, coalesce(quote_ident(r.rolname), 'PUBLIC')
 FROM pg_class AS c CROSS JOIN aclexplode(c.relacl) AS granted LEFT JOIN pg_roles AS r ON r.oid = granted.grantee

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migrations import facts, history, rule
+from migrations.backfilling.again import Left
 from migrations.database import Connection
 from migrations.settings import Settings
 from migrations.structures.structure import Structure
@@ -14,6 +15,7 @@ Result = dict[str, object]
 # The whole line has its limit, see `facts`.
 _WARNINGS = 8
 _WARNING_LIMIT = 200
+_NOTHING = Left()
 
 
 def of(
@@ -24,15 +26,17 @@ def of(
     applied: Sequence[str],
     warnings: Sequence[str] = (),
     live: Structure | None = None,
+    left: Left = _NOTHING,
 ) -> Result:
     """The result of one command. `warnings`: what was told and let pass, such as drift that harms nothing. `live`: the
-    structure as it is, where it is known.
+    structure as it is, where it is known. `left`: backfills on record as complete that are not.
     """
     rows = history.entries(connection)
     newest = {entry.phase: entry.revision for entry in rows}
     have = history.applied(connection)
-    needed = rule.needed_backfills(tree, have)
-    backfills = [each.revision for each in rule.pending(tree, have, "backfill")]
+    needed = [*left.rows, *rule.needed_backfills(tree, have)]
+    pending = [each.revision for each in rule.pending(tree, have, "backfill")]
+    backfills = [*left.rows, *left.unknown, *pending]
     return {
         "command": command,
         "version": settings.version,

@@ -89,10 +89,11 @@ def begin(connection: Connection, revision: Revision, settings: Settings, say: S
             "did not come to its end: what is there is looked at, and the rest is done"
         )
     connection.execute(
-        "INSERT INTO schema_marks (revision, version, runner) VALUES (%s, %s, current_setting('application_name'))"
-        " ON CONFLICT (revision) DO UPDATE"
-        " SET version = excluded.version, runner = excluded.runner, started_at = clock_timestamp()",
-        (revision.revision, settings.version),
+        "INSERT INTO schema_marks (revision, version, runner, phase)"
+        " VALUES (%s, %s, current_setting('application_name'), %s)"
+        " ON CONFLICT (revision) DO UPDATE SET version = excluded.version, runner = excluded.runner,"
+        " phase = excluded.phase, started_at = clock_timestamp()",
+        (revision.revision, settings.version, revision.phase),
     )
 
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
 
 from migrations import gate, history, outcome, rule
+from migrations.backfilling import again
 from migrations.backfilling import settings as backfill_settings
 from migrations.contracting import living
 from migrations.database import Connection, Say, connect
+from migrations.errors import MigrationError, PendingError
 from migrations.locking.one_runner import one_runner
 from migrations.outcome import Result
 from migrations.settings import Settings
@@ -27,11 +33,12 @@ def apply(phase: Phase, settings: Settings, say: Say) -> Result:
     with connect(settings, say) as connection, one_runner(connection, settings, say):
         todo = prepare(phase, connection, tree, settings, say)
         looked = drift.look(connection, settings.lock_budget[phase] * _READ_SHARE if todo else 0, say)
-        for line in looked.lines():
+        for line in (*looked.lines(), *looked.notes()):
             say(line)
         if todo:
             drift.require_none(looked, refuse, phase)
-            _apply(connection, tree, todo, settings, say)
+            with _stored_anyway(connection, settings, todo):
+                _apply(connection, tree, todo, settings, say)
         else:
             say(f"{phase}: nothing to do")
         history.record_version(connection, settings.version, tree)
@@ -42,7 +49,10 @@ def apply(phase: Phase, settings: Settings, say: Say) -> Result:
             if live is None:
                 say("the structure was not stored, a table is locked for another session alone: drift is not told next")
         applied = [revision.revision for revision in todo]
-        result = outcome.of(phase, connection, settings, tree, applied, looked.lines(), live)
+        left = again.Left()
+        if phase == "expand":
+            left = again.look(connection, tree, history.applied(connection), say)
+        result = outcome.of(phase, connection, settings, tree, applied, looked.lines(), live, left)
     return {**result, "seconds": round(time.monotonic() - started, 3)}
 
 
@@ -54,10 +64,36 @@ def prepare(phase: Phase, connection: Connection, tree: Tree, settings: Settings
     gate.require_servable(connection, tree, settings.version)
     gate.require_adopted(connection, phase)
     gate.require_unedited(connection, tree, phase)
-    todo = rule.pending(tree, history.applied(connection), phase)
+    applied = history.applied(connection)
+    todo = rule.pending(tree, applied, phase)
+    if phase != "backfill":  # has its own word for it
+        _require_needs(todo, applied.all)
     _require_linted(tree, todo, say)
     history.ensure(connection)
     return todo
+
+
+def _require_needs(todo: list[Revision], applied: frozenset[str]) -> None:
+    """What a revision needs of another phase must be there. Raises PendingError, before any of them is applied."""
+    coming = {revision.revision for revision in todo}
+    for revision in todo:
+        if missing := [name for name in revision.depends_on if name not in applied | coming]:
+            raise PendingError(
+                f"migrations: {revision.phase} {revision.revision} needs {missing[0]}, which is not applied; expected "
+                "its phase before this one; nothing was changed; release the version that brings it first"
+            )
+
+
+@contextmanager
+def _stored_anyway(connection: Connection, settings: Settings, todo: list[Revision]) -> Iterator[None]:
+    """Where a revision fails after others were applied, the next run must have what they left to compare with."""
+    try:
+        yield
+    except MigrationError:
+        with suppress(psycopg.Error):
+            if history.applied(connection).all & {revision.revision for revision in todo}:
+                drift.store(connection, settings.version)
+        raise
 
 
 def _require_linted(tree: Tree, todo: list[Revision], say: Say) -> None:

@@ -1,8 +1,8 @@
 """The schema rule: may an image serve a database?
 
-If and only if every contract revision applied to the database is known in the image's tree. A contract revision ships
-only in a version that no longer needs what it removes, so knowing it is the proof. An expand revision that the image
-does not know only added something, so it is harmless.
+If and only if every contract revision applied to the database, or begun, is known in the image's tree. A contract
+revision ships only in a version that no longer needs what it removes, so knowing it is the proof. An expand revision
+that the image does not know only added something, so it is harmless.
 """
 
 from __future__ import annotations
@@ -21,21 +21,38 @@ class Applied:
     expand: frozenset[str]
     contract: frozenset[str]
     backfill: frozenset[str] = frozenset()
+    # Contract revisions that a run was broken off in: what they remove may be gone. Those whose phase nobody wrote down
+    # are among them.
+    begun: frozenset[str] = frozenset()
 
     @property
     def all(self) -> frozenset[str]:
-        """Of every phase."""
+        """Of every phase, come to its end."""
         return self.expand | self.contract | self.backfill
+
+    @property
+    def removing(self) -> frozenset[str]:
+        """All that may have removed something."""
+        return self.contract | self.begun
 
     @classmethod
     def of(cls, rows: Iterable[Sequence[Any]]) -> Self:
-        """From rows that begin with revision and phase."""
-        found = [(str(row[0]), str(row[1])) for row in rows]
+        """From rows of revision, phase, and whether it was only begun."""
+        found = [(str(row[0]), row[1], bool(row[2])) for row in rows]
+
+        def done(wanted: Phase) -> frozenset[str]:
+            return frozenset(name for name, phase, begun in found if phase == wanted and not begun)
+
         return cls(
-            expand=frozenset(name for name, phase in found if phase == "expand"),
-            contract=frozenset(name for name, phase in found if phase == "contract"),
-            backfill=frozenset(name for name, phase in found if phase == "backfill"),
+            expand=done("expand"),
+            contract=done("contract"),
+            backfill=done("backfill"),
+            begun=frozenset(name for name, phase, begun in found if begun and phase in (None, "contract")),
         )
+
+    def told(self, names: Iterable[str]) -> list[str]:
+        """Contract revisions for a person: which of them are half done."""
+        return [f"{name} (begun, not completed)" if name not in self.contract else name for name in names]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +64,12 @@ class Known:
 
 
 def unknown_contracts(tree: Tree, applied: Applied) -> list[str]:
-    """Contract revisions of the database that the image does not know: none means servable."""
-    return sorted(applied.contract - tree.known("contract"))
+    """Contract revisions of the database that the image does not know: none means servable.
+
+    One that was begun counts as applied. Where its phase is not on record, only a tree that has it as an expand takes
+    it for one.
+    """
+    return sorted(applied.removing - tree.known("contract") - (tree.known("expand") - applied.contract))
 
 
 def missing_expands(tree: Tree, applied: Applied) -> list[str]:
@@ -64,15 +85,15 @@ def pending(tree: Tree, applied: Applied, phase: Phase) -> list[Revision]:
 def reason_not_servable(tree: Tree, applied: Applied) -> str | None:
     """None when the image can serve the database as it is now, else one line."""
     if unknown := unknown_contracts(tree, applied):
-        return f"schema: contract {', '.join(unknown)} is applied and this image does not know it"
+        return f"schema: contract {', '.join(applied.told(unknown))} is applied and this image does not know it"
     if missing := missing_expands(tree, applied):
         return f"schema: expand {', '.join(missing)} is not applied, this image needs it"
     return None
 
 
 def oldest_able(applied: Applied, versions: Sequence[Known]) -> str | None:
-    """The version first released among those that know every contract revision applied."""
-    return next((known.version for known in versions if applied.contract <= known.contract), None)
+    """The version first released among those that know every contract revision applied or begun."""
+    return next((known.version for known in versions if applied.removing <= known.contract), None)
 
 
 def hint(able: str | None) -> str:

@@ -50,6 +50,11 @@ def read_tree(folder: Path = FOLDER) -> Tree:
     names = [revision.revision for revisions in found.values() for revision in revisions]
     if double := sorted({name for name in names if names.count(name) > 1}):
         raise BadTreeError(f"migrations: revision {double[0]} is in two files, expected one file each; rename one")
+    if not found["expand"]:
+        raise BadTreeError(
+            f"migrations: {FOLDERS['expand']}/ has no revision, expected the one that makes the first table; "
+            "see that the image holds the folder (its Dockerfile, .dockerignore)"
+        )
     chains = {phase: _chain(phase, revisions) for phase, revisions in found.items()}
     for phase, chain in chains.items():
         _require_head(folder / FOLDERS[phase] / HEAD, chain)

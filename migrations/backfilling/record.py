@@ -43,6 +43,17 @@ def rewind(connection: Connection, name: str) -> None:
     )
 
 
+def reopen(connection: Connection, name: str, rows: int) -> None:
+    """Not complete after all, with so many rows to fill. Its row of the history goes, and comes again at the end."""
+    with connection.transaction():
+        connection.execute("DELETE FROM schema_history WHERE revision = %s", (name,))
+        connection.execute(
+            "UPDATE schema_backfills SET position = NULL, finished_at = NULL, rows_total = rows_done + %s,"
+            " updated_at = clock_timestamp() WHERE revision = %s",
+            (rows, name),
+        )
+
+
 def finish(connection: Connection, declared: Declaration, settings: Settings, seconds: float) -> None:
     """Complete: in one transaction here and in the history."""
     with connection.transaction():

@@ -96,11 +96,14 @@ def require_complete(
             require_needs([by_name[name]], applied)
             rows = left(connection, by_name[name], own)
             if rows or name not in applied:
-                state = "is recorded as complete" if name in applied else "is not complete"
+                known = name in applied
+                state = "is recorded as complete" if known else "is not complete"
+                # What the release's gate found is on record, and it found it complete.
+                how = "`python -m migrations backfill` as a task" if known else "the backfill (`pulumi up` does)"
                 raise BackfillIncompleteError(
                     f"migrations: contract {contract.revision} needs backfill {name}, which {state}: {rows} rows of "
                     f"{by_name[name].settings['table']} are still to be filled, counted now; nothing was changed; "
-                    "run the backfill (`pulumi up` does), then the contract"
+                    f"run {how}, then the contract"
                 )
 
 

@@ -17,6 +17,10 @@ _HARMLESS = ("index", "statistics")
 # New ones are in nobody's way.
 _HARMLESS_WHEN_ADDED = ("extension", "type", "sequence", "function", "table", "column", "sequence owner", "view")
 _OTHER_HARMLESS = ("index ", "storage ", "tablespace ", "replica identity ")
+# How a table or an index is stored and vacuumed, which a person tunes by hand; never the bounds of a partition.
+_STORAGE = re.compile(r"(?<!FOR VALUES) WITH \([^()]*\)$")
+_STORAGE_TOLD = "its storage parameters"
+_STORED = ("table", "index")
 _PARTS = ("column", "constraint", "index", "statistics", "trigger", "trigger state")
 
 
@@ -48,13 +52,18 @@ def compare(expected: Structure, found: Structure) -> Iterator[Difference]:
             continue
         change: Change = "missing" if key not in new else "added" if key not in old else "changed"
         definition = new[key] if key in new else old[key]
+        storage = change == "changed" and _differs_in_storage_only(key[0], old[key], new[key])
         yield Difference(
             kind=key[0],
             name=key[1],
             change=change,
-            breaking=_breaking(key, change, definition),
-            detail=_detail(key[0], old[key], new[key]) if change == "changed" else "",
+            breaking=not storage and _breaking(key, change, definition),
+            detail=_STORAGE_TOLD if storage else _detail(key[0], old[key], new[key]) if change == "changed" else "",
         )
+
+
+def _differs_in_storage_only(kind: str, old: str, new: str) -> bool:
+    return kind in _STORED and _STORAGE.sub("", old) == _STORAGE.sub("", new)
 
 
 def _part_of_whole(key: Key, old: Mapping[Key, str], new: Mapping[Key, str]) -> bool:

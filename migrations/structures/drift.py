@@ -39,6 +39,14 @@ class Look:
     revision: str  # after which the stored one was taken
     comparable: bool  # False: nothing stored that belongs to the revisions applied now
     differences: tuple[Difference, ...]
+    before: tuple[str, ...] = ()  # where not comparable: applied since the stored one was taken
+
+    def notes(self) -> list[str]:
+        """What the terminal is told beside the differences."""
+        if not self.before:
+            return []
+        since = ", ".join(self.before[:_TOLD])
+        return [f"drift can't be told: a run ended after {since}, and before it could store the structure it left"]
 
     def refused(self, refuse: Refuse) -> list[Difference]:
         """The differences that this setting does not let pass."""
@@ -67,7 +75,8 @@ def look(connection: Connection, wait: float = 0, say: Say | None = None) -> Loo
     comparable = stored is not None and frozenset(revisions) == applied.expand | applied.contract
     comparable = comparable and not history.marks(connection)
     if stored is None or live is None or not comparable:
-        return Look(live=live, revision="", comparable=comparable, differences=())
+        since = () if stored is None else tuple(sorted((applied.expand | applied.contract) - frozenset(revisions)))
+        return Look(live=live, revision="", comparable=comparable, differences=(), before=since)
     found = () if stored.fingerprint == live.fingerprint else compare(expected=stored, found=live)
     return Look(live=live, revision=revisions[-1] if revisions else "", comparable=True, differences=tuple(found))
 

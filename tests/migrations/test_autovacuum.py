@@ -24,8 +24,6 @@ SLOW = (
     "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1, autovacuum_vacuum_threshold = 1, "
     "autovacuum_vacuum_scale_factor = 0"
 )
-# The table's settings are changed by the test, and not by a revision.
-DRIFT = {"MIGRATION_REFUSE_DRIFT": "never"}
 
 
 @pytest.fixture
@@ -63,7 +61,7 @@ def test_a_vacuum_gives_way(schema_trees, own_tree, owner_environment, schema_se
     with schema_server.connect(schema) as connection:
         dirty(connection)
         pid = worker(connection)
-        found = migrate(own_tree(ADD, settings=TABLES), {**owner_environment, **DRIFT}, "expand", "v2")
+        found = migrate(own_tree(ADD, settings=TABLES), owner_environment, "expand", "v2")
         assert result_of(found)["applied"] == ["e0002"]
         assert connection.execute(f"{WORKER} AND pid = %s", ("%VACUUM%", pid)).fetchone() is None
 
@@ -73,7 +71,7 @@ def test_it_is_waited_for_by_an_owner_who_may_not_end_it(
     schema_trees, own_tree, owner_environment, schema_server, schema
 ):
     with schema_server.connect("postgres") as admin, plain_owner(admin, schema) as login:
-        environment = {**owner_environment, **SHORT, **DRIFT, **login}
+        environment = {**owner_environment, **SHORT, **login}
         result_of(migrate(schema_trees["v1"], environment, "expand", "v1"))
         with schema_server.connect(schema) as connection:
             dirty(connection)
@@ -99,7 +97,7 @@ def test_one_that_prevents_a_wraparound_is_never_ended(
             "DO $$ BEGIN FOR at IN 1..100100 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
         )
         pid = worker(connection, "%to prevent wraparound%")
-        found = migrate(own_tree(ADD, settings=TABLES), {**owner_environment, **SHORT, **DRIFT}, "expand", "v2")
+        found = migrate(own_tree(ADD, settings=TABLES), {**owner_environment, **SHORT}, "expand", "v2")
         still = connection.execute(WORKER, ("%to prevent wraparound%",)).fetchone()
         connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
     assert found.returncode == Exit.LOCK_NOT_OBTAINED

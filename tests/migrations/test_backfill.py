@@ -101,8 +101,30 @@ def test_a_contract_waits_for_the_backfill_and_does_not_believe_the_record(filli
     late = filling.run("contract")
     assert late.returncode == 11
     assert "which is recorded as complete: 1 rows of items are still to be filled, counted now" in late.stderr
-    filling.connection.execute("UPDATE items SET filled = old WHERE id = 0")
+    assert "run `python -m migrations backfill` as a task, then the contract" in late.stderr
+    # The gate of a release sees it, and so the release fills it; by hand it is one command.
+    gate = result_of(filling.run("expand"))
+    assert (gate["neededBackfills"], gate["pendingBackfills"], gate["laterBackfills"]) == (["b0001"], ["b0001"], [])
+    assert filling.recorded() == [("b0001", "backfill", "v2")]
+    more = filling.run()
+    assert "backfill b0001 is recorded as complete, and 1 rows are left: it goes on" in more.stdout
+    assert (result_of(more)["applied"], result_of(more)["backfills"]["b0001"]["rows"]) == (["b0001"], ROWS + 1)
+    assert filling.recorded() == [("b0001", "backfill", "v2")]
+    assert result_of(filling.run("expand"))["neededBackfills"] == []
     assert result_of(filling.run("contract"))["applied"] == ["c0001"]
+
+
+def test_a_look_that_does_not_come_to_its_end_is_left_to_the_backfill_behind_the_shift(filling):
+    filling.prepare(rows=NUMBERS)
+    filling.done()
+    # As long as the reading of a large table.
+    slow = "CREATE FUNCTION slow() RETURNS boolean LANGUAGE sql AS 'SELECT pg_sleep(10) IS NULL'"
+    filling.connection.execute(f"{slow}; ALTER TABLE items RENAME TO all_items")
+    filling.connection.execute(
+        "CREATE VIEW items AS SELECT id, old, CASE WHEN slow() THEN 0 ELSE filled END AS filled FROM all_items"
+    )
+    gate = result_of(filling.run("expand"))
+    assert (gate["neededBackfills"], gate["laterBackfills"]) == ([], ["b0001"])
 
 
 def test_twin_a_contract_that_needs_no_backfill_runs_into_the_rows(filling):

@@ -94,7 +94,9 @@ def test_a_first_expand_that_was_killed_outside_its_transaction_is_no_foreign_da
     result_of(migrate(schema_trees["v1"], owner_environment, "roles", "v1"))
     connection.execute("CREATE TABLE begun (x int)")
     assert migrate(schema_trees["v1"], owner_environment, "expand", "v1").returncode == 14
-    connection.execute("INSERT INTO schema_marks (revision, version, runner) VALUES ('e0000', 'v1', 'r')")
+    connection.execute(
+        "INSERT INTO schema_marks (revision, version, runner, phase) VALUES ('e0000', 'v1', 'r', 'expand')"
+    )
     assert result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))["applied"] == ["e0001"]
 
 

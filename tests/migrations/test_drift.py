@@ -46,6 +46,7 @@ HARMLESS = [
     ("CREATE TABLE copy_of_orders AS SELECT * FROM orders", "table copy_of_orders was added"),
     ("ALTER TABLE orders ADD COLUMN hint text", "column orders.hint was added"),
     ("ALTER TABLE orders ADD COLUMN n int NOT NULL DEFAULT 1", "column orders.n was added"),
+    ("ALTER TABLE orders SET (autovacuum_vacuum_scale_factor = 0.01)", "table orders differs (its storage parameters)"),
     ("CREATE VIEW latest AS SELECT max(id) FROM orders", "view latest was added"),
 ]
 BREAKING = [
@@ -167,6 +168,35 @@ def test_without_the_comparison_the_revision_fails_halfway_or_worse(released, ne
     assert refused.returncode == 17
     blind = migrate(next_tree, {**owner_environment, "MIGRATION_REFUSE_DRIFT": "never"}, "expand", "v2n")
     assert (blind.returncode, 'column "note" of relation "orders" already exists' in blind.stderr) == (6, True)
+
+
+def test_the_bounds_of_a_partition_are_no_storage_parameters(one_for_all):
+    with one_for_all.transaction(force_rollback=True):
+        one_for_all.execute("CREATE TABLE parts (id int) PARTITION BY HASH (id)")
+        part = "CREATE TABLE part PARTITION OF parts FOR VALUES WITH (modulus 2, remainder {})"
+        one_for_all.execute(part.format(0))
+        before = structure.read(one_for_all)
+        one_for_all.execute("DROP TABLE part")
+        one_for_all.execute(part.format(1))
+        (found,) = compare(expected=before, found=structure.read(one_for_all))
+    assert (found.name, found.breaking) == ("part", True)
+
+
+def test_a_run_that_fails_in_a_later_revision_leaves_what_the_next_one_compares_with(
+    released, next_tree, own_tree, owner_environment
+):
+    own_tree("SELECT 1 / 0", name="e0004", down="e0003")
+    assert migrate(next_tree, owner_environment, "expand", "v2n").returncode == 6
+    released.execute("ALTER TABLE orders DROP COLUMN note")
+    own_tree("ALTER TABLE orders ADD COLUMN more text", name="e0004", down="e0003")
+    refused = migrate(next_tree, owner_environment, "expand", "v2n")
+    assert refused.returncode == 17
+    assert "the one that e0003 left: column orders.note is missing" in refused.stderr
+    # The twin: as a run leaves it that is killed before it stores. It can't be compared, and that is told.
+    released.execute("UPDATE schema_structure SET revisions = '{e0001,e0002}'")
+    blind = migrate(next_tree, owner_environment, "expand", "v2n")
+    assert result_of(blind)["applied"] == ["e0004"]
+    assert "drift can't be told: a run ended after e0003, and before it could store" in blind.stdout
 
 
 def test_who_has_a_table_for_himself_is_named(released, next_tree, owner_environment, schema_server):

@@ -112,12 +112,15 @@ names = st.frozensets(st.sampled_from(["c1", "c2", "c3", "c4"]))
 @given(known=names, applied=names)
 def test_servable_means_every_applied_contract_is_known(tmp_path_factory, known, applied):
     folder = tmp_path_factory.mktemp("tree")
+    write(folder, "expand", "e1", None)
     down = None
     for name in sorted(known):
         write(folder, "contract", name, down)
         down = name
     tree = read_tree(folder)
-    state = Applied(expand=frozenset({"e-unknown"}), contract=applied)
+    state = Applied(expand=frozenset({"e1", "e-unknown"}), contract=applied)
+    assert (rule.unknown_contracts(tree, state) == []) == (applied <= known)
+    state = Applied(expand=frozenset({"e1"}), contract=frozenset(), begun=applied)
     assert (rule.unknown_contracts(tree, state) == []) == (applied <= known)
     assert (rule.reason_not_servable(tree, state) is None) == (applied <= known)
 
