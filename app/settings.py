@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+# A name, an address, or the folder of a socket.
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?|/[^:@]*")
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
@@ -59,13 +61,33 @@ def number(environment: Mapping[str, str], name: str, default: int, low: int, hi
     return int(value)
 
 
+def _host(environment: Mapping[str, str]) -> str:
+    """Many keep the whole URL of a database in one secret: what is given here may hold a password, and is not shown."""
+    found = text(environment, "DB_HOST")
+    if not _HOST.fullmatch(found):
+        raise SettingsError(
+            "DB_HOST: found something else than a host (not shown, it may hold a password), expected a name or an "
+            "address alone, such as db.internal; the rest of a URL belongs into DB_PORT, DB_NAME, DB_USER, DB_PASSWORD"
+        )
+    return found
+
+
+def _apart(environment: Mapping[str, str], *names: str) -> None:
+    """Refuse a URL in another of the variables, for the same reason."""
+    for name in names:
+        if "://" in environment.get(name, ""):
+            raise SettingsError(f"{name}: found a URL (not shown, it may hold a password), expected that part of it")
+
+
 def database(environment: Mapping[str, str]) -> Database:
     """The database of this environment. Raises SettingsError."""
+    host = _host(environment)
+    _apart(environment, "DB_PORT", "DB_NAME", "DB_USER", "DB_SSLMODE")
     sslmode = text(environment, "DB_SSLMODE", "require")
     if sslmode not in SSL_MODES:
         raise SettingsError(f"DB_SSLMODE: found {sslmode!r}, expected one of {', '.join(SSL_MODES)}")
     return Database(
-        host=text(environment, "DB_HOST"),
+        host=host,
         port=number(environment, "DB_PORT", 5432, 1, 65535),
         name=text(environment, "DB_NAME"),
         user=text(environment, "DB_USER"),

@@ -16,43 +16,54 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from migrations import arguments as command_line
 from migrations import settings
 from migrations.errors import Exit, MigrationError
 from migrations.progress import tell
-
-_ONLINE = ("roles", "check", "plan", "expand", "backfill", "contract", "history", "adopt")
-_OFFLINE = ("sql", "lint")
+from migrations.stopping import Signals, StoppedError
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command and answer its exit code."""
-    chosen = _arguments(arguments)
+    """Run one command and answer its exit code. 0 is never answered without the line of the result."""
+    signals = Signals()
+    as_json, command = command_line.JSON in arguments, "start"
     # With --json stdout holds one object and nothing else. The log of a task is watched while it runs: at once.
-    progress = sys.stderr if chosen.json else sys.stdout
+    progress = sys.stderr if as_json else sys.stdout
 
     def say(line: str) -> None:
         tell(line, progress)
 
     try:
-        result = _offline(chosen.command, say) if chosen.command in _OFFLINE else _online(chosen, say)
-    except MigrationError as error:
-        return _fail(error, as_json=chosen.json)
-    except Exception as error:
-        from migrations import server_errors  # brings psycopg: not before a wrong setting is told
-
-        if (refused := server_errors.as_ours(error, chosen.command)) is not None:
-            return _fail(refused, as_json=chosen.json)
-        # Where, and not what: the text of an error of the server may hold a row.
-        for line in traceback.format_tb(error.__traceback__):
-            tell(line.rstrip(), sys.stderr)
-        unexpected = (
-            f"migrations: {chosen.command}: {type(error).__name__}, a defect of the command; look at the frames"
-        )
-        return _fail(
-            MigrationError(f"{unexpected} above; a transaction that was open is rolled back"), as_json=chosen.json
-        )
+        chosen = command_line.read(arguments)
+        command = chosen.command
+        result = _offline(command, say) if command in command_line.OFFLINE else _online(chosen, say)
+        signals.ignore()
+    except BaseException as error:
+        if isinstance(error, SystemExit) and command == "start":  # --help
+            raise
+        number = signals.came
+        signals.ignore()
+        return _fail(_told(error, command) if number is None else StoppedError(number, command), as_json=as_json)
     tell(json.dumps({"result": result}), sys.stdout)
     return int(Exit.DONE)
+
+
+def _told(error: BaseException, command: str) -> MigrationError:
+    """What to say of it. An error that is not of ours is a defect, whatever it is: none of them ends as a success."""
+    if isinstance(error, MigrationError):
+        return error
+    from migrations import server_errors  # brings psycopg: not before a wrong setting is told
+
+    if (refused := server_errors.as_ours(error, command)) is not None:
+        return refused
+    # Where, and not what: the text of an error of the server may hold a row.
+    for frame in traceback.format_tb(error.__traceback__):
+        for line in frame.splitlines():
+            tell(line, sys.stderr)
+    return MigrationError(
+        f"migrations: {command}: {type(error).__name__}, a defect of the command; look at the frames above; "
+        "a transaction that was open is rolled back"
+    )
 
 
 def _fail(error: MigrationError, *, as_json: bool) -> int:
@@ -76,18 +87,6 @@ def _offline(command: str, say: Callable[[str], None]) -> dict[str, object]:
     from migrations.linting import offline
 
     return offline.sql(say) if command == "sql" else offline.lint_all(say)
-
-
-def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m migrations", description="Move the schema of this image.")
-    parser.add_argument("command", choices=(*_ONLINE, *_OFFLINE))
-    parser.add_argument("--json", action="store_true", help="progress to stderr, one JSON object to stdout")
-    parser.add_argument("--through", default="", metavar="REVISION", help="adopt: the last expand whose work is there")
-    parser.add_argument("--plan", action="store_true", help="contract: what it would remove; changes nothing")
-    chosen = parser.parse_args(arguments)
-    if chosen.plan and chosen.command != "contract":
-        parser.error(f"--plan: {chosen.command} has none, expected it with contract")
-    return chosen
 
 
 if __name__ == "__main__":

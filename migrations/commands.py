@@ -123,7 +123,7 @@ def ensure_roles(settings: Settings, say: Say) -> Result:
 
 
 def show_history(settings: Settings, say: Say) -> Result:
-    """List what was applied. Changes nothing."""
+    """List what was applied, a line each. Changes nothing."""
     tree = read_tree()
     with connect(settings, say) as connection:
         rows = history.entries(connection)
@@ -131,9 +131,8 @@ def show_history(settings: Settings, say: Say) -> Result:
             say(entry.line())
         if not rows:
             say("no revision was ever applied")
-        result = outcome.of("history", connection, settings, tree, [entry.revision for entry in rows])
-    del result["facts"]  # they may fill the line
-    return {**result, "history": [entry.as_json() for entry in rows]}
+        result = outcome.of("history", connection, settings, tree, [])
+    return outcome.with_history(result, rows)
 
 
 COMMANDS: Mapping[str, Callable[[Settings, Say], Result]] = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from migrations.progress import one_line
+
 
 class Exit(IntEnum):
     """Exit codes of `python -m migrations`. Nothing to do is DONE."""
@@ -26,6 +28,9 @@ class Exit(IntEnum):
     OLD_VERSION_LIVES = 15  # contract: something runs that does not know the revision
     POOLER = 16  # a pooler hands each transaction another session
     DRIFT = 17  # the live structure is not the one expected
+    # As a shell and ECS number a process that a signal ended, but told, and with everything open undone.
+    INTERRUPTED = 130  # SIGINT: Ctrl-C
+    TERMINATED = 143  # SIGTERM: the task was stopped
 
 
 class MigrationError(Exception):
@@ -35,7 +40,13 @@ class MigrationError(Exception):
 
     def as_json(self) -> dict[str, object]:
         """For `--json`: exit code, its name, and the line."""
-        return {"exit": int(self.exit), "name": self.exit.name, "message": str(self)}
+        return {"exit": int(self.exit), "name": self.exit.name, "message": one_line(str(self))}
+
+
+class UsageError(MigrationError):
+    """The arguments make no sense."""
+
+    exit = Exit.USAGE
 
 
 class SettingError(MigrationError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from migrations import facts, history, rule
@@ -49,4 +50,27 @@ def of(
         "pendingContracts": [each.revision for each in rule.pending(tree, have, "contract")],
         "warnings": [warning[:_WARNING_LIMIT] for warning in warnings[:_WARNINGS]],
         "facts": facts.read(connection, tree, live),
+    }
+
+
+def with_history(result: Result, rows: Sequence[history.Entry]) -> Result:
+    """The result of `history`: the newest rows, as many as the line has room for. The log has a line for each row.
+
+    `rows` says how many there are, `leftOut` how many of the oldest are in the log alone.
+    """
+    told: list[dict[str, object]] = []
+    room = facts.LINE_LIMIT
+    for entry in reversed(rows):
+        row = entry.as_json()
+        room -= len(json.dumps({"applied": entry.revision, "row": row}))
+        if room < 0:
+            break
+        told.insert(0, row)
+    rest = {name: value for name, value in result.items() if name != "facts"}  # they may fill the line
+    return {
+        **rest,
+        "applied": [row["revision"] for row in told],
+        "rows": len(rows),
+        "leftOut": len(rows) - len(told),
+        "history": told,
     }

@@ -62,17 +62,17 @@ def session() -> Iterator[Session]:
     """Outside of any transaction; what the revision did before is committed."""
     context = op.get_context()
     say: Say = context.opts.get(OPTION) or (lambda _: None)
-    failure: Exception | None = None
+    failure: BaseException | None = None
     try:
         with context.autocommit_block():
             bind = None if context.as_sql else op.get_bind()
             connection = None if bind is None else bind.connection.driver_connection
             try:
                 yield Session(connection=connection, say=say, execute=op.execute)
-            except Exception as error:
+            except BaseException as error:
                 failure = error
                 raise
-    except Exception as error:
+    except BaseException as error:
         # Where the session has ended, Alembic's way out of the block fails too, and would hide why.
         raise failure or error from None
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from migrations import revision_rules
+from migrations import revision_constants, revision_rules
 from migrations.errors import BadTreeError
 
 Phase = Literal["expand", "contract", "backfill"]
@@ -39,7 +39,7 @@ def read_revision(file: Path, phase: Phase) -> Revision:
     """Read one file. Raises BadTreeError."""
     where = f"{FOLDERS[phase]}/{file.name}"
     module = _parse(file, where)
-    constants = _constants(module)
+    constants = revision_constants.read(module, where, phase)
     name, down = constants.get("revision"), constants.get("down_revision")
     if not isinstance(name, str) or not name:
         raise BadTreeError(f'migrations: {where} has no `revision = "..."`, expected one')
@@ -71,19 +71,6 @@ def _names(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
     return tuple(str(name) for name in value) if isinstance(value, list | tuple) else ()
-
-
-def _constants(module: ast.Module) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for node in module.body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        value = getattr(node, "value", None)
-        if isinstance(target, ast.Name) and isinstance(value, ast.expr):
-            try:
-                found[target.id] = ast.literal_eval(value)
-            except ValueError:  # not a plain constant: nothing that is read here
-                continue
-    return found
 
 
 class _WithoutDocstrings(ast.NodeTransformer):

@@ -9,6 +9,7 @@ from app import settings as service
 from migrations import identity
 from migrations.errors import SettingError
 from migrations.locking.budgets import Budgets, budgets
+from migrations.progress import one_line
 from migrations.revision_file import Phase
 
 _ACTOR_LIMIT = 200
@@ -42,7 +43,7 @@ def load(environment: Mapping[str, str]) -> Settings:
         return Settings(
             database=service.database(environment),
             version=service.version(environment),
-            actor=environment.get("MIGRATION_ACTOR", "")[:_ACTOR_LIMIT],
+            actor=one_line(environment.get("MIGRATION_ACTOR", ""))[:_ACTOR_LIMIT],
             app_user=environment.get("APP_DB_USER", ""),
             running=_running(environment.get("MIGRATION_RUNNING_VERSIONS", "")),
             metadata_uri=environment.get("ECS_CONTAINER_METADATA_URI_V4", ""),

@@ -50,6 +50,7 @@ def show(one: Linted, say: Say) -> None:
         if statement.transaction != at:
             say("-- outside of a transaction" if statement.transaction is None else "-- in a transaction")
             at = statement.transaction
-        say(f"{statement.sql};")
+        for line in f"{statement.sql};".expandtabs(4).splitlines():
+            say(line)
     for line in told([one]):
         say(f"-- {line}")

@@ -6,79 +6,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from migrations.linting.rules import OFFLINE, SYNTAX
+from migrations.linting import kinds, own_more
+from migrations.linting.rules import OFFLINE, READS, SYNTAX
 from migrations.linting.sql import RevisionSql, Statement
 from migrations.linting.syntax import Node
 
-_TABLE = ("TABLE_NAME_REF", "RELATION_NAME_REF")
-# Kinds of statements of which the syntax tells what they do. Whatever else there is, is opaque.
-_KNOWN = (
-    "ANALYZE",
-    "CLUSTER",
-    "COMMENT_ON",
-    "DELETE",
-    "GRANT",
-    "INSERT",
-    "LOCK",
-    "MERGE",
-    "REASSIGN",
-    "REFRESH",
-    "REINDEX",
-    "REVOKE",
-    "SECURITY_LABEL",
-    "SET",
-    "SET_CONSTRAINTS",
-    "TRUNCATE",
-    "UPDATE",
-    "VACUUM",
-)
-_DDL = ("ALTER_", "CREATE_", "DROP_")
-_TRANSACTION = (
-    "BEGIN",
-    "BEGIN_TRANSACTION",
-    "COMMIT",
-    "COMMIT_PREPARED",
-    "COMMIT_TRANSACTION",
-    "PREPARE_TRANSACTION",
-    "RELEASE_SAVEPOINT",
-    "ROLLBACK",
-    "ROLLBACK_PREPARED",
-    "ROLLBACK_TO_SAVEPOINT",
-    "ROLLBACK_TRANSACTION",
-    "SAVEPOINT_CREATE",
-    "SET_TRANSACTION",
-    "START_TRANSACTION",
-)
-_SESSION = ("DISCARD", "RESET", "RESET_ROLE", "RESET_SESSION_AUTH", "SET_ROLE", "SET_SESSION_AUTH")
-_SERIAL = ("bigserial", "serial", "serial2", "serial4", "serial8", "smallserial")
-# DDL whose own lock (beyond ACCESS SHARE) is on a table that it names. Rows are locked otherwise, and not queued for.
-_LOCKING = (
-    "ALTER_TABLE",
-    "CLUSTER",
-    "CREATE_INDEX",
-    "CREATE_POLICY",
-    "CREATE_RULE",
-    "CREATE_STATISTICS",
-    "CREATE_TRIGGER",
-    "DROP_POLICY",
-    "DROP_RULE",
-    "DROP_TABLE",
-    "DROP_TRIGGER",
-    "LOCK",
-    "REINDEX",
-    "TRUNCATE",
-    "VACUUM",
-)
-_LIMITS = ("lock_timeout", "statement_timeout", "transaction_timeout", "idle_in_transaction_session_timeout")
-NEVER_IN_TRANSACTION = (
-    "ALTER_SYSTEM",
-    "CREATE_DATABASE",
-    "CREATE_TABLESPACE",
-    "DROP_DATABASE",
-    "DROP_TABLESPACE",
-    "VACUUM",
-)
-_REWRITES = ("CLUSTER", "SET_ACCESS_METHOD", "SET_LOGGED", "SET_TABLESPACE", "SET_UNLOGGED")
+NEVER_IN_TRANSACTION = kinds.NEVER_IN_TRANSACTION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +25,20 @@ class Hit:
 
 def hits(sql: RevisionSql, squawks: Sequence[Hit]) -> Iterator[Hit]:
     """Everything that our own rules find in a revision, after squawk's."""
+    yield from _of_the_file(sql)
+    if sql.errors:  # what cannot be read is told, and nothing is guessed of the rest
+        yield Hit(rule=SYNTAX, statement=None, message=f"the parser says: {sql.errors[0]}")
+        return
+    yield from _beyond(sql)
+    if sql.revision.phase == "backfill":
+        yield from _backfill(sql)
+        return
+    yield from _statements(sql)
+    yield from _undeclared(sql)
+    yield from _other_drops(sql, {hit.statement for hit in squawks if hit.rule.startswith("ban-")})
+
+
+def _of_the_file(sql: RevisionSql) -> Iterator[Hit]:
     if sql.unseen:
         yield Hit(rule=OFFLINE, statement=None, message=f"the lint cannot see all of its SQL: {sql.unseen}")
     for column in sql.python_defaults:
@@ -100,24 +47,31 @@ def hits(sql: RevisionSql, squawks: Sequence[Hit]) -> Iterator[Hit]:
             statement=None,
             message=f"the default of {column} is known to Python and not to the server",
         )
-    if sql.errors:  # what cannot be read is told, and nothing is guessed of the rest
-        yield Hit(rule=SYNTAX, statement=None, message=f"the parser says: {sql.errors[0]}")
-        return
-    if sql.revision.phase == "backfill":
-        yield from _backfill(sql)
-        return
+    for name in sql.reads:
+        yield Hit(rule=READS, statement=None, message=f"it takes something from {name}, which may change unseen")
+
+
+def _statements(sql: RevisionSql) -> Iterator[Hit]:
     for rule, check in _STATEMENT_RULES.items():
         for statement in sql.statements:
             if message := check(statement, sql):
                 yield Hit(rule=rule, statement=statement.number, message=message)
-    yield from _undeclared(sql)
-    yield from _other_drops(sql, {hit.statement for hit in squawks if hit.rule.startswith("ban-")})
+
+
+def _beyond(sql: RevisionSql) -> Iterator[Hit]:
+    """What is not the service's, in any phase."""
+    for statement in sql.statements:
+        if message := own_more.runners_table(statement.node):
+            yield Hit(rule="runners-own-tables", statement=statement.number, message=message)
+        rule, message = own_more.banned(statement.node)
+        if rule:
+            yield Hit(rule=rule, statement=statement.number, message=message)
 
 
 def _backfill(sql: RevisionSql) -> Iterator[Hit]:
     """Its texts make one UPDATE, which changes the rows of its table and nothing else."""
-    kinds = [node.kind for one in sql.statements for node in one.node.all("UPDATE", "DELETE", "INSERT", "MERGE")]
-    if sql.statements and (len(sql.statements) != 1 or kinds != ["UPDATE"]):
+    changes = [node.kind for one in sql.statements for node in one.node.all("UPDATE", "DELETE", "INSERT", "MERGE")]
+    if sql.statements and (len(sql.statements) != 1 or changes != ["UPDATE"]):
         yield Hit(rule="backfill-statement", statement=None, message="table, assign and todo make more than one UPDATE")
 
 
@@ -133,13 +87,13 @@ def made_here(statements: Sequence[Statement]) -> frozenset[str]:
 
 def never_in_transaction(node: Node) -> bool:
     """Does PostgreSQL refuse to run it inside of a transaction?"""
-    return node.kind in NEVER_IN_TRANSACTION or (node.has("CONCURRENTLY_KW") and node.kind != "REFRESH")
+    return node.kind in kinds.NEVER_IN_TRANSACTION or (node.has("CONCURRENTLY_KW") and node.kind != "REFRESH")
 
 
 def locked_tables(statement: Statement) -> Iterator[str]:
     """The tables that a statement names and locks, those of foreign keys included."""
     node = statement.node
-    if node.kind in _LOCKING:
+    if node.kind in kinds.LOCKING:
         yield from _names(node)
     elif node.kind == "CREATE_TABLE":
         for reference in node.all("REFERENCES_CONSTRAINT", "FOREIGN_KEY_CONSTRAINT", "PARTITION_OF"):
@@ -147,7 +101,7 @@ def locked_tables(statement: Statement) -> Iterator[str]:
 
 
 def _names(node: Node) -> Iterator[str]:
-    return (name.name for name in node.all(*_TABLE))
+    return (name.name for name in node.all(*kinds.TABLE))
 
 
 def _undeclared(sql: RevisionSql) -> Iterator[Hit]:
@@ -187,6 +141,10 @@ def _cascades(node: Node) -> bool:
     return False
 
 
+def _column_check(statement: Statement, sql: RevisionSql) -> str:
+    return own_more.column_check(statement.node, next(_names(statement.node), ""), made_here(sql.statements))
+
+
 def _truncate(statement: Statement, _: RevisionSql) -> str:
     return "TRUNCATE removes all rows" if statement.node.kind == "TRUNCATE" else ""
 
@@ -196,7 +154,7 @@ def _serial(statement: Statement, sql: RevisionSql) -> str:
     if statement.node.kind != "ALTER_TABLE" or next(_names(statement.node), "") in made_here(sql.statements):
         return ""
     types = (kind.text.strip().lower() for column in statement.node.all("ADD_COLUMN") for kind in _types(column))
-    found = next((name for name in types if name.rpartition(".")[2] in _SERIAL), "")
+    found = next((name for name in types if name.rpartition(".")[2] in kinds.SERIAL), "")
     return f"{found} gives each row a number of its own: the table is written anew" if found else ""
 
 
@@ -230,19 +188,19 @@ def _needs_no_transaction(statement: Statement, _: RevisionSql) -> str:
 
 def _opaque(statement: Statement, _: RevisionSql) -> str:
     kind = statement.node.kind
-    seen = kind in {*_KNOWN, *_TRANSACTION, *_SESSION} or kind.startswith(_DDL)
+    seen = kind in {*kinds.KNOWN, *kinds.TRANSACTION, *kinds.SESSION} or kind.startswith(kinds.DDL)
     return "" if seen else f"the lint cannot see what {kind.replace('_', ' ')} does"
 
 
 def _own_transaction(statement: Statement, _: RevisionSql) -> str:
     kind = statement.node.kind
-    return f"{kind.split('_')[0]} of its own" if kind in _TRANSACTION else ""
+    return f"{kind.split('_')[0]} of its own" if kind in kinds.TRANSACTION else ""
 
 
 def _rewrites(statement: Statement, _: RevisionSql) -> str:
     node = statement.node
-    if node.has(*_REWRITES):
-        return f"{next(node.all(*_REWRITES)).kind.replace('_', ' ')} writes the whole table anew"
+    if node.has(*kinds.REWRITES):
+        return f"{next(node.all(*kinds.REWRITES)).kind.replace('_', ' ')} writes the whole table anew"
     if node.kind == "VACUUM" and node.has("FULL_KW"):
         return "VACUUM FULL writes the whole table anew"
     if node.kind == "REFRESH" and not node.has("CONCURRENTLY_KW"):
@@ -263,12 +221,12 @@ def _row_change(statement: Statement, sql: RevisionSql) -> str:
 
 def _session_state(statement: Statement, _: RevisionSql) -> str:
     node = statement.node
-    if node.kind in _SESSION:
+    if node.kind in kinds.SESSION:
         return f"{node.kind.replace('_', ' ')} changes the runner's session"
     if node.kind != "SET":
         return ""
     names = [parameter.text.strip().lower() for parameter in node.all("CONFIG_PARAMETER_REF")]
-    if limits := [name for name in names if name in _LIMITS]:
+    if limits := [name for name in names if name in kinds.LIMITS]:
         return f"it sets {limits[0]}, which the runner has set"
     return "" if node.has("LOCAL_KW") else "SET without LOCAL outlives the revision"
 
@@ -276,6 +234,7 @@ def _session_state(statement: Statement, _: RevisionSql) -> str:
 _STATEMENT_RULES: Final[dict[str, Callable[[Statement, RevisionSql], str]]] = {
     "adding-field-with-default": _serial,
     "ban-truncate": _truncate,
+    "column-check": _column_check,
     "drop-cascade": _drop_cascade,
     "enum-value-used": _enum_value_used,
     "explicit-lock": _explicit_lock,

@@ -115,31 +115,42 @@ LEFT_OUT: Final = (
 SYNTAX: Final = "syntax-error"
 OFFLINE: Final = "offline-sql"
 EXCEPTION: Final = "lint-exceptions"  # what is wrong with an exception; cannot be excepted itself
+READS: Final = "reads-beside"
 _OWN: Final[Mapping[str, str]] = {
+    READS: "write it into the revision itself: the checksum that tells an edited revision is of that one file",
     SYNTAX: "mend it; if PostgreSQL takes it all the same, say so in lint_exceptions: the revision is not linted then",
     OFFLINE: "write the statements as op.execute or Alembic operations that need no database; rows belong in a "
     "backfill",
     "ban-truncate": "no version expects its rows to be gone",
+    "column-check": "add the column without it, then ADD CONSTRAINT ... CHECK ... NOT VALID, and VALIDATE it in a "
+    "revision of its own",
     "drop-cascade": "name each thing that goes: what depends on it would go unseen",
     "enum-value-used": "use the value in a later revision: it may not be used before it is committed",
     "explicit-lock": "let each statement take its own lock, in revisions that are small",
     "needs-no-transaction": "run it by migrations.concurrently.once, in a revision of its own",
     "opaque-statement": "write what it does as plain statements, or say in lint_exceptions what it is",
+    "owned-by-role": "name each thing: what a role owns is another thing on each database",
     "own-transaction": "leave transactions to the runner, which writes the history in them; "
     "migrations.concurrently is for what must be outside",
     "rewrites-table": "the table is locked for all the time it takes: do it in a maintenance window, or with pg_repack",
     "row-change": "rows that are there are changed in a backfill, in batches: this locks each of them until its "
     "revision is committed",
+    "runners-own-tables": "leave them to the runner: it believes what they say of the schema",
     "session-state": "SET LOCAL ends with its transaction; the constants lock_timeout and statement_timeout of the "
     "revision are for the limits",
     "tables-declared": "name it in `tables`: while a long transaction holds it the runner does not queue",
 }
 _OWN_NOT_IN_EXPAND: Final[Mapping[str, str]] = {
     "ban-drop-other": _CONTRACT,
+    "ban-event-trigger": "it runs in each session that changes the schema, the runner's too: it is for who runs the "
+    "database",
+    "ban-replication": "publications and subscriptions are for who runs the replication",
+    "ban-rule": _BOTH_LIVE + "; use a trigger, which sees one row at a time",
     "python-side-default": "give it a server_default too: the older version writes rows without it",
 }
 _OF_BACKFILLS: Final[Mapping[str, str]] = {
     SYNTAX: _OWN[SYNTAX],
+    "runners-own-tables": _OWN["runners-own-tables"],
     "backfill-statement": "assign is what follows SET, todo what follows WHERE; what else there is to do is a revision "
     "or a backfill of its own",
 }

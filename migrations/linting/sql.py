@@ -14,7 +14,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from psycopg import sql as compose
 
-from migrations.linting import squawk
+from migrations.linting import beside, squawk
 from migrations.linting.syntax import Node
 from migrations.revision_file import Revision
 
@@ -50,6 +50,7 @@ class RevisionSql:
         unseen: why it is not all of it; empty where it is.
         errors: what the parser says where the SQL is none.
         python_defaults: columns that are added with a default that only Python knows, as `table.column`.
+        reads: files and modules beside its own that it takes something from.
     """
 
     revision: Revision
@@ -57,6 +58,7 @@ class RevisionSql:
     unseen: str = ""
     errors: tuple[str, ...] = ()
     python_defaults: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,14 @@ def render(revision: Revision) -> RevisionSql:
     if revision.phase == "backfill":
         return _backfill(revision)
     recorder = _Recorder()
-    unseen = _asks_the_database(revision)
+    module = ast.parse(revision.file.read_text(encoding="utf-8"))
+    unseen = _asks_the_database(module)
     try:
-        recorder.run(load(revision))
-    except Exception as error:
+        with beside.opened() as reads:
+            recorder.run(load(revision))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a SystemExit too: it would end the lint, and with 0
         unseen = unseen or f"without a database it ends with {type(error).__name__}: {_first_line(error)}"
     statements, errors = _split(recorder.pieces)
     return RevisionSql(
@@ -82,6 +88,7 @@ def render(revision: Revision) -> RevisionSql:
         unseen=unseen,
         errors=errors,
         python_defaults=tuple(recorder.python_defaults),
+        reads=tuple(dict.fromkeys((*reads, *beside.imported(module)))),
     )
 
 
@@ -165,8 +172,7 @@ def load(revision: Revision) -> ModuleType:
     return module
 
 
-def _asks_the_database(revision: Revision) -> str:
-    module = ast.parse(revision.file.read_text(encoding="utf-8"))
+def _asks_the_database(module: ast.Module) -> str:
     for node in ast.walk(module):
         word = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
         if word in _DEPENDS:

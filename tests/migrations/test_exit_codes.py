@@ -196,5 +196,6 @@ def test_each_reason_has_its_code_and_its_object(case, code, make, named):
 
 
 def test_every_code_is_shown_here_or_where_it_is_made():
-    elsewhere = {Exit.POOLER}  # it needs a pooler: test_pooler
+    # They need a pooler, and a signal: test_pooler, test_how_a_run_ends.
+    elsewhere = {Exit.POOLER, Exit.INTERRUPTED, Exit.TERMINATED}
     assert {each[0] for each in CASES} | elsewhere == set(Exit)

@@ -56,8 +56,30 @@ CASES = [
     ("ALTER TABLE orders RENAME COLUMN a TO b", "renaming-column", ""),
     ("ALTER TABLE orders RENAME TO purchases", "renaming-table", ""),
     ("ALTER TYPE mood RENAME VALUE 'a' TO 'b'", "renaming-object", ""),
+    ("CREATE RULE r AS ON INSERT TO orders DO INSTEAD NOTHING", "", "ban-rule"),
+    ("CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION f()", "", "ban-event-trigger"),
+    ("CREATE PUBLICATION p FOR TABLE orders", "", "ban-replication"),
+    ("ALTER SUBSCRIPTION s DISABLE", "", "ban-replication"),
+    ("DROP SUBSCRIPTION s", "", "ban-replication ban-drop-other"),
+    # What nobody has named, and what is not the service's.
+    ("DROP OWNED BY me", "owned-by-role", "ban-revoke"),
+    ("REASSIGN OWNED BY a TO b", "owned-by-role", "ban-revoke"),
+    ("INSERT INTO schema_history VALUES (1)", "runners-own-tables", ""),
+    ("DELETE FROM public.alembic_version", "runners-own-tables row-change", ""),
+    ("CREATE VIEW v AS SELECT * FROM schema_marks", "runners-own-tables", ""),
+    ("GRANT INSERT ON schema_backfills TO app", "runners-own-tables", ""),
+    ("COMMENT ON TABLE schema_structure IS 'x'", "runners-own-tables", ""),
+    (
+        "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'DELETE FROM schema_versions'",
+        "runners-own-tables",
+        "",
+    ),
+    ("ALTER TABLE orders ADD COLUMN schema_history text", "", ""),
+    ("CREATE TABLE audit.schema_history (id bigint)", "", ""),
     # Nobody waits while a table is read or written whole.
     ("ALTER TABLE orders ADD COLUMN n bigint NOT NULL", "adding-required-field", ""),
+    ("ALTER TABLE orders ADD COLUMN n bigint CHECK (n > 0)", "column-check", ""),
+    ("ALTER TABLE orders ADD n bigint CONSTRAINT positive CHECK (n > 0)", "column-check", ""),
     ("ALTER TABLE orders ADD COLUMN u uuid DEFAULT gen_random_uuid()", "adding-field-with-default", ""),
     ("ALTER TABLE orders ADD COLUMN n bigserial", "adding-field-with-default", ""),
     ("ALTER TABLE orders ALTER price TYPE varchar(9)", "changing-column-type", ""),
@@ -147,7 +169,7 @@ def test_what_is_made_in_the_same_transaction_may_be_shaped_freely(own):
     made = "CREATE TABLE parts (id bigint PRIMARY KEY, n bigint)"
     own.add(
         made, "CREATE INDEX i ON parts (n)", "ALTER TABLE parts ADD CHECK (n > 0)", "UPDATE parts SET n = 1",
-        "ALTER TABLE parts ADD COLUMN k bigserial", constants="",
+        "ALTER TABLE parts ADD COLUMN k bigserial", "ALTER TABLE parts ADD COLUMN m int CHECK (m > 0)", constants="",
     )  # fmt: skip
     own.add("CREATE INDEX j ON parts (n)", constants='tables = ("parts",)')
     assert errors(own) == [set(), {"require-concurrent-index-creation"}]
@@ -204,6 +226,7 @@ def test_a_default_that_only_python_knows(own):
     [
         ('if op.get_bind() is not None:\n    op.execute("DROP TABLE orders")', "get_bind in line"),
         ('if not op.get_context().as_sql:\n    op.execute("DROP TABLE orders")', "as_sql in line"),
+        ("raise SystemExit(0)", "it ends with SystemExit: 0"),
         ('raise ValueError("no rows")', "it ends with ValueError: no rows"),
     ],
 )
@@ -212,6 +235,31 @@ def test_sql_that_depends_on_the_database_is_told_and_refused(own, body, why):
     found = [finding for finding in lint(own.tree())[0].errors if finding.rule == rules.OFFLINE]
     assert len(found) == 1
     assert why in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ("from pathlib import Path\nop.execute(Path(__file__).with_suffix('.sql').read_text())", "e0001_test.sql"),
+        ("with open(__file__.replace('.py', '.sql')) as file:\n    op.execute(file.read())", "e0001_test.sql"),
+        ("from migrations import history\nop.execute('SELECT 1')", "migrations.history"),
+        ("import app.shape as shape\nop.execute('SELECT 1')", "app.shape"),
+    ],
+)
+def test_what_a_revision_takes_from_beside_its_file_is_refused(own, body, named):
+    """The checksum is of its own file: an edit of the other one after it was applied would go unseen."""
+    own.add(body=body)
+    (own.folder / "expand" / "e0001_test.sql").write_text("COMMENT ON TABLE orders IS 'x'")
+    found = [finding for finding in lint(own.tree())[0].errors if finding.rule == rules.READS]
+    assert [named in finding.message for finding in found] == [True]
+
+
+def test_a_backfill_leaves_the_tables_of_the_runner_alone(own):
+    own.add("CREATE TABLE parts (id bigint)")
+    text = BACKFILL.format(assign="n = 1", todo="id IN (SELECT 1 FROM schema_history)")
+    (own.folder / "backfills" / "b0001_fill.py").write_text(text)
+    (own.folder / "backfills" / "HEAD").write_text("b0001\n")
+    assert errors(own)[1] == {"runners-own-tables"}
 
 
 def test_one_revision_that_is_no_sql_hides_nothing_of_the_others(own):

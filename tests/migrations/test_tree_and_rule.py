@@ -54,7 +54,8 @@ def test_other_mistakes_are_named(tmp_path):
     write(tmp_path, "contract", "a", None)
     with pytest.raises(BadTreeError, match="a is in two files"):
         read_tree(tmp_path)
-    write(tmp_path, "contract", "a", None, 'revision = "c"\ndepends_on = ("nowhere",)')
+    file = tmp_path / "contract" / "a.py"
+    file.write_text(file.read_text().replace("revision = 'a'", "revision = 'c'") + 'depends_on = ("nowhere",)')
     (tmp_path / "contract" / "HEAD").write_text("b\n")
     with pytest.raises(BadTreeError, match="contract/HEAD says b, expected a"):
         read_tree(tmp_path)
@@ -64,7 +65,7 @@ def test_other_mistakes_are_named(tmp_path):
     (tmp_path / "contract" / "a.py").write_text("revision = ")
     with pytest.raises(BadTreeError, match=r"contract/a\.py is not Python"):
         read_tree(tmp_path)
-    (tmp_path / "contract" / "a.py").write_text("x = 1")
+    (tmp_path / "contract" / "a.py").write_text("X = 1")
     with pytest.raises(BadTreeError, match="expected one"):
         read_tree(tmp_path)
 
