@@ -82,5 +82,5 @@ def test_after_the_contract_the_old_shape_is_gone_and_the_content_is_not(
 def test_a_contract_refuses_before_its_expand(schema_trees, owner_environment):
     result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))
     found = migrate(schema_trees["v3"], owner_environment, "contract", "v3")
-    assert found.returncode == 9
+    assert found.returncode == 10
     assert "contract c0001 needs e0002, which is not applied" in found.stderr
