@@ -14,6 +14,7 @@ from psycopg_pool import PoolTimeout
 
 from app.store import Pool
 from migrations import rule
+from migrations.told import first_line
 from migrations.tree import Tree
 
 # In one statement, so that a revision that comes to its end is seen begun or applied. Marks of an earlier shape have no
@@ -37,9 +38,9 @@ async def reason_not_ready(pool: Pool, tree: Tree) -> str | None:
             "`migrations expand`"
         )
     except psycopg.errors.InsufficientPrivilege as error:
-        return f"database: {str(error).splitlines()[0]}; expected the release to have run `migrations roles`"
+        return f"database: {first_line(error)}; expected the release to have run `migrations roles`"
     except PoolTimeout:
         return f"database: no connection within {READY_SECONDS:g} s"
     except psycopg.Error as error:
-        return f"database: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        return f"database: {first_line(error)}"
     return rule.reason_not_servable(tree, applied)
