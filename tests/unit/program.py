@@ -50,6 +50,7 @@ def _release(_name: str, inputs: Any) -> dict[str, Any]:
     }
 
 
+FILLS = {"schema-backfill": "b0", "cutover-backfill": "b1"}
 OUTPUTS: dict[str, Callable[[str, Any], dict[str, Any]]] = {
     "pulumi:providers:aws": _nothing,
     "pulumi:providers:docker": _nothing,
@@ -117,7 +118,7 @@ OUTPUTS: dict[str, Callable[[str, Any], dict[str, Any]]] = {
             "pendingBackfills": ["b0", "b1"],
             "neededBackfills": ["b0"],
             "laterBackfills": ["b1"],
-            **({"backfills": {"b1": {"rows": 3, "seconds": 0.5, "rowsPerSecond": 6}}} if "backfill" in name else {}),
+            **({"backfills": {FILLS[name]: {"rows": 3, "seconds": 0.5, "rowsPerSecond": 6}}} if name in FILLS else {}),
         },
         "startedAt": "2026-01-01T00:00:00Z",
     },

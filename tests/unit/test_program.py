@@ -147,7 +147,7 @@ def test_the_stack_output_release_says_what_is_in_service(recording: Recording) 
         "weights": {"blue": 0, "green": 100},
         "actor": "somebody",
         "previous": {"color": "blue", "version": "v1", "tasks": 2},
-        "backfills": {"b1": {"rows": 3, "seconds": 0.5, "rowsPerSecond": 6}},
+        "backfills": {name: {"rows": 3, "seconds": 0.5, "rowsPerSecond": 6} for name in ("b0", "b1")},
         "seconds": {
             "roles": 1.5,
             "schema": 1.5,
