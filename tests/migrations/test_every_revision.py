@@ -85,14 +85,14 @@ def empty_tables(connection):
 def play(place, trees, tmp_path, owner, app, server, database):
     """Apply the one revision under use; raises where something does not hold."""
     whole = trees[place.release]
-    earlier = cut(whole, before(whole, place.revision), tmp_path / "earlier")
     only = cut(whole, place.revision, tmp_path / "only")
     result_of(migrate(whole, owner, "roles", place.before or place.release))
-    phases = PHASES[: PHASES.index(place.phase) + 1]
-    run_phases(earlier, owner, place.before or place.release, [phase for phase in phases if phase != "contract"])
     if place.before is None:
         result_of(migrate(only, owner, place.phase, version=place.release))
         return  # nothing served before it
+    earlier = cut(whole, before(whole, place.revision), tmp_path / "earlier")
+    phases = PHASES[: PHASES.index(place.phase) + 1]
+    run_phases(earlier, owner, place.before, [phase for phase in phases if phase != "contract"])
     # Old code serves while something is added; after the old color is gone, only the new code does.
     serving = place.before if place.phase != "contract" else place.release
     with service(trees[place.before], app, place.before) as oldest:
