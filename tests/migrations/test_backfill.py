@@ -229,8 +229,6 @@ def test_a_failure_shows_no_value_of_a_row(filling):
             f"{TABLE.format(kind='int')}; CREATE UNIQUE INDEX ON items (old) WHERE times = 0",
             {"key": "old"}, 9, "items.old has no unique index",
         ),
-        (TABLE.format(kind="int"), {"todo": ""}, 9, "has todo ''"),
-        (TABLE.format(kind="int"), {"assign": None}, 9, "has assign None"),
         (TABLE.format(kind="int"), {"needs": None}, 9, "has no `needs"),
         (TABLE.format(kind="int"), {"todo": "nowhere IS NULL"}, 6, "UndefinedColumn"),
         (TABLE.format(kind="int"), {"assign": "filled ="}, 12, "syntax-error"),

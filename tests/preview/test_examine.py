@@ -189,8 +189,8 @@ def test_no_estimate_without_the_size_and_the_storage_bounds_a_fast_one():
 
 
 @pytest.mark.slow
-def test_estimate_beside_the_truth_on_a_table_with_rows(record_property):
-    """How far they are apart is printed and recorded, not judged: the machine's other work is in it."""
+def test_estimate_beside_the_truth_on_a_table_with_rows():
+    """How far they are apart is printed, not judged: the machine's other work is in it."""
     with scratch_server() as server, server.database() as name, server.connect(name) as connection:
         connection.execute("CREATE TABLE orders (id bigint PRIMARY KEY, n integer, filler text)")
         connection.execute("INSERT INTO orders SELECT i, i, repeat('x', 300) FROM generate_series(1, 100000) AS i")
@@ -204,7 +204,6 @@ def test_estimate_beside_the_truth_on_a_table_with_rows(record_property):
         truth = (connection.execute("SELECT clock_timestamp()").fetchone()[0] - truth).total_seconds()
         with pytest.raises(psycopg.errors.UndefinedTable):  # it cleans up after itself
             connection.execute("SELECT 1 FROM calibration")
-    record_property("ratio", round(found.low * 2 / truth, 2))
     sys.stdout.write(f"estimate {found.low} to {found.high} s, truth {truth:.3f} s at {size / 1e6:.0f} MB\n")
     assert 0 < found.low < found.high
     assert f"orders: {size / 1e6:.0f} MB written anew at" in found.basis
