@@ -47,7 +47,8 @@ def test_killed_at_seeded_points_it_goes_on_there_and_each_row_is_filled_and_cou
     filling.prepare(TABLE.format(kind="bigint"), NUMBERS)
     points = sorted(random.Random(5).sample(range(200, ROWS - 2_000), KILLS))  # noqa: S311
     reached = []
-    for point in points:
+    for planned in points:
+        point = max(planned, *(done + 1 for done in reached), 0)  # a busy machine may run past the next one
         process = filling.start(**SMALL)
         filling.until(lambda point=point, process=process: filling.rows_done() >= point or process.poll() is not None)
         kill(process)
