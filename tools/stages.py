@@ -23,6 +23,7 @@ from .project import ROOT, STATE, python
 
 REPORTS = STATE / "reports"
 EMBEDDED_AWS = "tests/local"
+ENGINE = "tests/engine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +50,16 @@ def types() -> Stage:
     return Stage(name="types", commands=[_module("mypy")])
 
 
-def tests() -> tuple[Stage, Stage]:
-    """Pytest, all of it, in two processes that run side by side.
+def tests() -> tuple[Stage, Stage, Stage]:
+    """Pytest, all of it, in three processes. The first takes longest: the two others follow each other beside it.
 
     The tests of the embedded AWS change moto for good in the process they run in; the provider's tests have a moto of
     their own.
     """
     return (
-        _pytest("tests", REPORTS / "tests.xml", "--durations=5", f"--ignore={EMBEDDED_AWS}"),
+        _pytest("tests", REPORTS / "tests.xml", "--durations=5", f"--ignore={EMBEDDED_AWS}", f"--ignore={ENGINE}"),
         _pytest("embedded AWS", REPORTS / "tests-local.xml", "--durations=5", EMBEDDED_AWS),
+        _pytest("engine", REPORTS / "tests-engine.xml", "--durations=5", ENGINE),
     )
 
 
@@ -90,8 +92,8 @@ def check() -> int:
 
 def test() -> int:
     """Everything. The tests mostly wait, so two processes of them share the cores; the rehearsal has them to itself."""
-    most, embedded = tests()
-    return run([lint(), most], beside=[types(), embedded], after=[rehearsal()])
+    most, *others = tests()
+    return run([lint(), most], beside=[types(), *others], after=[rehearsal()])
 
 
 def run(stages: Iterable[Stage], beside: Sequence[Stage] = (), after: Iterable[Stage] = ()) -> int:

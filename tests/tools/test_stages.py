@@ -112,16 +112,17 @@ def test_check_leaves_the_slow_tests_and_the_rehearsal_out(monkeypatch):
     assert ran == ["lint", "fast tests 1", "fast tests 2", "types"]
     ran.clear()
     stages.test()
-    assert ran == ["lint", "tests", "types", "embedded AWS", "rehearsal"]
+    assert ran == ["lint", "tests", "types", "embedded AWS", "engine", "rehearsal"]
     assert "not slow" in stages.fast_tests(1).commands[0]
     assert all("not slow" not in stage.commands[0] for stage in stages.tests())
 
 
 def test_all_tests_run_once_and_those_of_the_embedded_aws_by_themselves():
-    rest, embedded = (stage.commands[0] for stage in stages.tests())
-    assert "--ignore=tests/local" in rest
-    assert "tests/local" in embedded
-    assert (ROOT / "tests" / "local").is_dir()
+    rest, *apart = (stage.commands[0] for stage in stages.tests())
+    for command, folder in zip(apart, ("tests/local", "tests/engine"), strict=True):
+        assert f"--ignore={folder}" in rest
+        assert folder in command
+        assert (ROOT / folder).is_dir()
 
 
 def test_types_are_checked_in_all_code_but_the_tests():
