@@ -6,7 +6,7 @@ import os
 import sys
 
 from app import server, settings, start
-from migrations.errors import BadTreeError
+from migrations.errors import BadTreeError, Exit
 from migrations.tree import read_tree
 
 
@@ -20,7 +20,7 @@ def main() -> int:
     except BadTreeError as error:
         return _end(str(error), int(error.exit))
     if reason:
-        return _end(reason, start.EXIT_NOT_SERVABLE)
+        return _end(reason, int(Exit.NOT_SERVABLE))
     server.serve(found)
     return 0
 

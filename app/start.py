@@ -15,7 +15,6 @@ from migrations import history, rule
 from migrations.database import Connection
 from migrations.tree import Tree
 
-EXIT_NOT_SERVABLE = 3  # the code that `python -m migrations check` has for it
 # Whole seconds; for each address that the name has.
 CONNECT_SECONDS = 3
 _OPTIONS = "-c statement_timeout=3000 -c lock_timeout=1000"

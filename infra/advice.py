@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-_CHOOSE: Final = "mend it and run `pulumi up` again, or ask for another version (bluegreen:version)"
+_CHOOSE: Final = "do what the message asks for, then `pulumi up` again, or ask for another version (bluegreen:version)"
 ROLES: Final = f"Nothing of the release has run: what served before serves on. Choose: {_CHOOSE}"
 GATE: Final = (
     "Only this has run, on the database: no weight, count or service was changed, and what served before serves on and "
@@ -27,7 +27,8 @@ BACKFILL: Final = (
     "`pulumi up` again, which goes on where the backfill stopped, or go back (bluegreen:version)"
 )
 CONTRACT: Final = (
-    "The new version serves; of its contract nothing or a part has been applied, so the version before may not fit the "
-    "schema any more. Choose: mend it and run `pulumi up` again; going back is checked before anything is changed; or "
-    "keep the traffic where it is with `make freeze`"
+    "The new version serves. Where the message does not say that nothing was changed, a part of the contract may have "
+    "been applied, and then the version before may not fit the schema any more. Choose: do what the message asks for, "
+    "then `pulumi up` again; going back is checked before anything is changed; or keep the traffic where it is with "
+    "`make freeze`"
 )

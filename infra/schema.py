@@ -90,6 +90,7 @@ class SchemaGate(pulumi.ComponentResource):
                 release.actor,
                 timeout=args.backfill_timeout,
                 environment=args.backfill_environment,
+                arguments=("--needed",),
                 pending=self.expand.told("neededBackfills", []),
                 advice=advice.FILL,
             ),

@@ -80,7 +80,7 @@ def _online(chosen: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
     from migrations.commands import COMMANDS
 
     command = f"{chosen.command} --plan" if chosen.plan else chosen.command
-    return COMMANDS[command](replace(found, through=chosen.through), say)
+    return COMMANDS[command](replace(found, through=chosen.through, needed=chosen.needed), say)
 
 
 def _offline(command: str, say: Callable[[str], None]) -> dict[str, object]:

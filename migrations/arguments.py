@@ -24,8 +24,11 @@ def read(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("command", choices=(*ONLINE, *OFFLINE))
     parser.add_argument(JSON, action="store_true", help="progress to stderr, one JSON object to stdout")
     parser.add_argument("--through", default="", metavar="REVISION", help="adopt: the last expand whose work is there")
+    parser.add_argument("--needed", action="store_true", help="backfill: only what this image needs before it serves")
     parser.add_argument("--plan", action="store_true", help="contract: what it would remove; changes nothing")
     chosen = parser.parse_args(arguments)
     if chosen.plan and chosen.command != "contract":
         parser.error(f"--plan: {chosen.command} has none, expected it with contract")
+    if chosen.needed and chosen.command != "backfill":
+        parser.error(f"--needed: {chosen.command} has none, expected it with backfill")
     return chosen

@@ -81,7 +81,9 @@ def backfill(settings: Settings, say: Say) -> Result:
     with connect(settings, say) as connection, one_runner(connection, settings, say, BACKFILL_LOCK):
         todo = phases.prepare("backfill", connection, tree, settings, say)
         applied = history.applied(connection)
-        backfills.require_needs(todo, applied.all)
+        if settings.needed:
+            needed = rule.needed_backfills(tree, applied)
+            todo = [revision for revision in todo if revision.revision in needed]
         opened = again.reopen(connection, tree, applied, own, say)
         todo = [revision for revision in tree.backfill if revision in (*todo, *opened)]
         outcomes = backfills.run(connection, todo, settings, own, say)

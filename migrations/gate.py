@@ -5,13 +5,13 @@ Nothing here changes anything. Each refusal has its own exit code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from migrations import history, history_tables, rule
 from migrations.database import Connection
-from migrations.errors import EditedError, NotAdoptedError, NotServableError
+from migrations.errors import EditedError, NotAdoptedError, NotServableError, PendingError
 from migrations.structures import structure
-from migrations.tree import Tree
+from migrations.tree import Revision, Tree
 
 _TOLD = 3
 
@@ -42,6 +42,18 @@ def require_adopted(connection: Connection, command: str) -> None:
         "(in a release: the setting bluegreen:adopt), where that is the last expand revision whose work is there; "
         "nothing was changed"
     )
+
+
+def require_needs(todo: Sequence[Revision], applied: frozenset[str]) -> None:
+    """What a revision needs of another phase must be there. Raises PendingError, before any of them is applied."""
+    have = set(applied)
+    for revision in todo:
+        if missing := [name for name in revision.depends_on if name not in have]:
+            raise PendingError(
+                f"migrations: {revision.phase} {revision.revision} needs {missing[0]}, which is not applied; expected "
+                "its phase before this one; nothing was changed; release the version that brings it first"
+            )
+        have.add(revision.revision)
 
 
 def require_unedited(connection: Connection, tree: Tree, command: str) -> None:

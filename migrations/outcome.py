@@ -46,7 +46,7 @@ def of(
         "pendingBackfills": backfills,
         # Those that must be complete before the image serves, and those that can follow while it does.
         "neededBackfills": needed,
-        "laterBackfills": [] if set(backfills) == set(needed) else backfills,
+        "laterBackfills": [name for name in backfills if name not in needed],
         "pendingContracts": [each.revision for each in rule.pending(tree, have, "contract")],
         "warnings": [warning[:_WARNING_LIMIT] for warning in warnings[:_WARNINGS]],
         "facts": facts.read(connection, tree, live),

@@ -14,7 +14,7 @@ from migrations.backfilling import again
 from migrations.backfilling import settings as backfill_settings
 from migrations.contracting import living
 from migrations.database import Connection, Say, connect
-from migrations.errors import MigrationError, PendingError
+from migrations.errors import MigrationError
 from migrations.locking.one_runner import one_runner
 from migrations.outcome import Result
 from migrations.settings import Settings
@@ -66,22 +66,10 @@ def prepare(phase: Phase, connection: Connection, tree: Tree, settings: Settings
     gate.require_unedited(connection, tree, phase)
     applied = history.applied(connection)
     todo = rule.pending(tree, applied, phase)
-    if phase != "backfill":  # has its own word for it
-        _require_needs(todo, applied.all)
+    gate.require_needs(todo, applied.all)
     _require_linted(tree, todo, say)
     history.ensure(connection)
     return todo
-
-
-def _require_needs(todo: list[Revision], applied: frozenset[str]) -> None:
-    """What a revision needs of another phase must be there. Raises PendingError, before any of them is applied."""
-    coming = {revision.revision for revision in todo}
-    for revision in todo:
-        if missing := [name for name in revision.depends_on if name not in applied | coming]:
-            raise PendingError(
-                f"migrations: {revision.phase} {revision.revision} needs {missing[0]}, which is not applied; expected "
-                "its phase before this one; nothing was changed; release the version that brings it first"
-            )
 
 
 @contextmanager
@@ -113,9 +101,9 @@ def _apply(connection: Connection, tree: Tree, todo: list[Revision], settings: S
     if contract:
         from migrations.backfilling import run as backfills
 
-        have = history.applied(connection).all
-        backfills.require_complete(connection, tree, todo, have, backfill_settings.load(os.environ))
+        # First: to count the rows may take long.
         living.require_none(connection, todo, settings, tree)
+        backfills.require_complete(connection, tree, todo, backfill_settings.load(os.environ))
     # Alembic and SQLAlchemy take a second to load: only a run that applies something pays for it.
     from migrations import runner
 

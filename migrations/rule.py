@@ -112,8 +112,10 @@ def refusal(version: str, unknown: Sequence[str], able: str | None) -> str:
 
 
 def needed_backfills(tree: Tree, applied: Applied) -> list[str]:
-    """Pending backfills that the image itself needs, in order: one of its contract revisions does, and a version that
-    brings a contract no longer reads what that removes.
+    """Pending backfills through the last one that the image itself needs: one of its contract revisions does, and a
+    version that brings a contract no longer reads what that removes. Those before it come with it, in their order.
     """
     needed = {name for revision in tree.contract for name in revision.needs_backfills}
-    return [revision.revision for revision in pending(tree, applied, "backfill") if revision.revision in needed]
+    names = [revision.revision for revision in pending(tree, applied, "backfill")]
+    last = max((at for at, name in enumerate(names, 1) if name in needed), default=0)
+    return names[:last]

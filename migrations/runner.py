@@ -24,7 +24,7 @@ from sqlalchemy.pool import StaticPool
 
 from migrations import history, outside
 from migrations.database import Connection, Say, is_timeout
-from migrations.errors import BadTreeError, OutOfTimeError, StatementFailedError
+from migrations.errors import OutOfTimeError, StatementFailedError
 from migrations.locking.limits import Limits
 from migrations.locking.tries import Tries
 from migrations.locking.watch import watching
@@ -69,21 +69,11 @@ def apply(
             say=say,
         )
         for revision in todo:
-            _require(connection, revision)
             started = time.monotonic()
             _apply_with_retries(connection, scripts, revision, settings, tries, before)
             say(f"{revision.phase} {revision.revision} applied in {time.monotonic() - started:.2f} s")
             done.append(revision.revision)
     return done
-
-
-def _require(connection: Connection, revision: Revision) -> None:
-    applied = history.applied(connection)
-    if missing := [name for name in revision.depends_on if name not in applied.all]:
-        raise BadTreeError(
-            f"migrations: {revision.phase} {revision.revision} needs {missing[0]}, which is not applied; "
-            "run its phase first"
-        )
 
 
 def _apply_with_retries(

@@ -22,6 +22,7 @@ class Settings:
     database: service.Database  # DB_*: the owner of the schema
     version: str  # APP_VERSION
     through: str = ""  # adopt: the argument --through
+    needed: bool = False  # backfill: the argument --needed
     actor: str = ""  # MIGRATION_ACTOR: who releases
     app_user: str = ""  # APP_DB_USER: the role the service connects as
     running: tuple[tuple[str, str], ...] = ()  # MIGRATION_RUNNING_VERSIONS: version and task of what ECS runs now

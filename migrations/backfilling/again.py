@@ -41,7 +41,8 @@ def look(connection: Connection, tree: Tree, applied: Applied, say: Say) -> Left
     for name in left.rows:
         say(f"backfill {name} is recorded as complete, and rows are left: it is pending again")
     for name in left.unknown:
-        say(f"backfill {name}: not seen within 2 s whether rows are left; it counts them before the contract")
+        limit = _LOOK_LIMITS["statement_timeout"]
+        say(f"backfill {name}: not seen within {limit} whether rows are left; it counts them before the contract")
     return left
 
 

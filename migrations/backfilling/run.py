@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from migrations import gate, history
 from migrations.backfilling import batches as backfill_batches
 from migrations.backfilling import record as backfill_record
 from migrations.backfilling.batches import Batches
@@ -22,7 +23,7 @@ from migrations.backfilling.settings import BackfillSettings
 from migrations.backfilling.throttle import RECENT, Latency, Throttle, active_sessions, replica_lag
 from migrations.backfilling.tries import KEPT, Tries, told
 from migrations.database import Connection, Say
-from migrations.errors import BackfillIncompleteError, PendingError
+from migrations.errors import BackfillIncompleteError
 from migrations.locking.blockers import Lookout
 from migrations.settings import Settings
 from migrations.tree import Revision, Tree
@@ -64,16 +65,6 @@ def run(
     return [_Run(connection, Declaration.of(revision), settings, own, say).run() for revision in todo]
 
 
-def require_needs(todo: Sequence[Revision], applied: frozenset[str]) -> None:
-    """The expand revisions that the backfills fill must be there. Raises PendingError."""
-    for revision in todo:
-        if missing := [name for name in revision.depends_on if name not in applied]:
-            raise PendingError(
-                f"migrations: backfill {revision.revision} needs {missing[0]}, which is not applied; expected its "
-                "expand before it; nothing was changed; run `expand` first"
-            )
-
-
 def left(connection: Connection, revision: Revision, own: BackfillSettings) -> int:
     """Rows still to be filled, counted now. Raises MigrationError."""
     declared = Declaration.of(revision)
@@ -81,19 +72,16 @@ def left(connection: Connection, revision: Revision, own: BackfillSettings) -> i
         return backfill_batches.left(connection, declared, own)
 
 
-def require_complete(
-    connection: Connection, tree: Tree, contracts: Sequence[Revision], applied: frozenset[str], own: BackfillSettings
-) -> None:
+def require_complete(connection: Connection, tree: Tree, contracts: Sequence[Revision], own: BackfillSettings) -> None:
     """Refuse a contract while a backfill it needs is not complete. Raises BackfillIncompleteError.
 
     On record is not enough: rows may have come since, from a writer that nothing keeps in step.
     """
     by_name = {revision.revision: revision for revision in tree.backfill}
+    applied = history.applied(connection).all
     for contract in contracts:
-        if set(contract.depends_on) - applied:
-            continue  # refused for that by who applies it; what the backfill looks at may not be there yet
         for name in contract.needs_backfills:
-            require_needs([by_name[name]], applied)
+            gate.require_needs([by_name[name]], applied)  # what the backfill looks at may not be there yet
             rows = left(connection, by_name[name], own)
             if rows or name not in applied:
                 known = name in applied

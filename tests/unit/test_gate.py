@@ -300,7 +300,8 @@ def test_what_the_image_needs_filled_is_filled_before_it_serves_and_the_rest_aft
     recording = run_program(backfillTimeoutSeconds="7200", backfillSettings='["SHARE_PERCENT=25"]')
     before, after = (recording.one(RUN, name).inputs for name in ("schema-backfill", "cutover-backfill"))
     assert (before["pending"], after["pending"]) == (["b0"], ["b1"])
-    for same in ("command", "timeoutSeconds", "environment", "color"):
+    assert before["command"] == [*after["command"], "--needed"]
+    for same in ("timeoutSeconds", "environment", "color"):
         assert before[same] == after[same]
     assert before["trigger"] != after["trigger"]
 
