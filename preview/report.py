@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from migrations.errors import Exit, MigrationError
 from migrations.revision_file import Phase
+from migrations.rule import Applied, needed_backfills
 from migrations.tree import read_tree
 from preview import adoption, release
 from preview.release import Asked, Part
@@ -61,7 +62,7 @@ def build(asked: Asked, schema: Schema, examine: Examine, now: datetime | None =
     needed: frozenset[str] = frozenset()
     if schema.tree is not None:
         try:
-            filled, needed = _filled(schema.tree), _needed(schema.tree)
+            filled, needed = _filled(schema.tree), _needed(schema.tree, schema.facts)
             names = adoption.adopted(schema.tree, schema.adopt, schema.facts)
             if names:
                 notes.append(adoption.note(names))
@@ -155,9 +156,10 @@ def _before_it_serves(asked: Asked, needed: list[str]) -> str:
     )
 
 
-def _needed(tree: Path) -> frozenset[str]:
-    """Backfills that the version needs complete before it serves: one of its contract revisions does."""
-    return frozenset(name for revision in read_tree(tree).contract for name in revision.needs_backfills)
+def _needed(tree: Path, facts: Mapping[str, Any] | None) -> frozenset[str]:
+    """Backfills that are to be complete before the version serves."""
+    done = Applied(expand=frozenset(), contract=frozenset(), backfill=frozenset((facts or {}).get("revisions", ())))
+    return frozenset(needed_backfills(read_tree(tree), done))
 
 
 def _filled(tree: Path) -> dict[str, str]:
