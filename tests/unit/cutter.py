@@ -6,9 +6,6 @@ from typing import Any, Self
 import pulumi
 import pytest
 
-RUN, CAPACITY, SHIFT = "bluegreen:index:TaskRun", "bluegreen:index:ServiceCapacity", "bluegreen:index:TrafficShift"
-SERVICE, RULE = "aws:ecs/service:Service", "aws:lb/listenerRule:ListenerRule"
-
 
 class Cutter:
     """Takes entries out of resources' depends_on while the program runs: the mistakes that the tests must notice."""
