@@ -117,7 +117,7 @@ def test_the_entry_point_only_composes() -> None:
 
 
 def test_every_test_file_is_one_that_pytest_collects() -> None:
-    helpers = {"recording.py", "program.py", "conftest.py"}
+    helpers = {"recording.py", "program.py", "cutter.py", "conftest.py"}
     names = {path.name for path in Path(__file__).parent.glob("*.py")}
     assert not [name for name in names - helpers if not name.startswith("test_")]
 
