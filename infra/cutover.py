@@ -151,8 +151,13 @@ class Cutover(pulumi.ComponentResource):
         )
 
     def _backfill(self) -> resources.TaskRun:
-        """After the shift, so that it takes no time of the gate: versions that need them complete had them before."""
+        """After the shift, so that it takes no time of the gate: versions that need them complete had them before.
+
+        Before a contract it looks once more, also where the gate found nothing: until now the previous version wrote.
+        """
         args, release = self._args, self._args.release
+        retired = args.previous == RETIRED
+        once = "/before-contract/" if retired else "/backfill/"
         return resources.TaskRun(
             f"{self._name}-backfill",
             migration(
@@ -160,13 +165,13 @@ class Cutover(pulumi.ComponentResource):
                 release.target_color,
                 args.migrate_task_definitions,
                 "backfill",
-                pulumi.Output.concat(release.version, "/backfill/", args.database_identity),
+                pulumi.Output.concat(release.version, once, args.database_identity),
                 release.actor,
                 timeout=args.backfill_timeout,
                 environment=args.backfill_environment,
                 skip=release.rollback,
                 # Nothing is pending where an image has no backfills, or is too old to know of them.
-                pending=args.gate.told("laterBackfills", []),
+                pending=args.gate.told_names("laterBackfills", *(["pendingContracts"] if retired else [])),
                 advice=advice.BACKFILL,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.previous]),

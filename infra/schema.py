@@ -91,7 +91,7 @@ class SchemaGate(pulumi.ComponentResource):
                 timeout=args.backfill_timeout,
                 environment=args.backfill_environment,
                 arguments=("--needed",),
-                pending=self.expand.told("neededBackfills", []),
+                pending=self.expand.told_names("neededBackfills"),
                 advice=advice.FILL,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.expand]),

@@ -48,7 +48,7 @@ def migration(
     evidence: Mapping[str, Any] | None = None,
     environment: Mapping[str, pulumi.Input[str]] | None = None,
     skip: pulumi.Input[bool] | None = None,
-    pending: pulumi.Input[Sequence[str]] | None = None,
+    pending: pulumi.Input[Sequence[str] | None] | None = None,
     advice: str | None = None,
 ) -> resources.TaskRunArgs:
     """One run of the migrations command, in that color's image. `actor`: who the history says applied it."""

@@ -78,13 +78,18 @@ class Process:
 
 
 def gone(processes: list[Process], seconds: float) -> bool:
-    """Wait until none of them runs, at most so many seconds; True when none does."""
+    """Wait until none of them runs, at most so many seconds; True when none does.
+
+    They are looked at once more after the time is up: where the whole machine stood still, they had none of it.
+    """
     end = time.monotonic() + seconds
-    while any(process.alive for process in processes):
-        if time.monotonic() > end:
+    while True:
+        late = time.monotonic() > end
+        if not any(process.alive for process in processes):
+            return True
+        if late:
             return False
         time.sleep(POLL_SECONDS)
-    return True
 
 
 class Records:

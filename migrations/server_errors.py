@@ -26,14 +26,34 @@ _REFUSALS: tuple[tuple[type[psycopg.Error], str], ...] = (
     ),
     (errors.DiskFull, "the server's disk is full; make room or enlarge its storage"),
     (errors.OutOfMemory, "the server has no memory left; end what uses it, or enlarge the instance"),
+    (errors.IoError, "the server could not read or write its files; look at its log and its storage"),
     (errors.ConfigurationLimitExceeded, "a limit of the server is reached; raise it"),
 )
-_GONE = (errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow, errors.TooManyConnections)
+_GONE = (
+    errors.AdminShutdown,
+    errors.CrashShutdown,
+    errors.CannotConnectNow,
+    errors.TooManyConnections,
+    errors.IdleSessionTimeout,
+)
+_CONNECTION = "08"  # the class of SQLSTATEs for connections
 
 
 def named(error: psycopg.Error) -> str:
     """Type and state. Not its sentence: that of a trigger may hold a row's value."""
     return f"{type(error).__name__} (SQLSTATE {error.sqlstate or 'none'})"
+
+
+def refusal(error: psycopg.Error) -> str | None:
+    """What the server lacks or forbids, and what to do; None where the error is of another kind."""
+    return next((advice for kind, advice in _REFUSALS if isinstance(error, kind)), None)
+
+
+def lost(error: psycopg.Error) -> bool:
+    """Whether the session is gone, or was never there."""
+    if isinstance(error, _GONE) or (error.sqlstate or "").startswith(_CONNECTION):
+        return True
+    return isinstance(error, psycopg.OperationalError) and error.sqlstate is None
 
 
 def as_ours(error: BaseException, command: str) -> MigrationError | None:
@@ -48,9 +68,8 @@ def as_ours(error: BaseException, command: str) -> MigrationError | None:
         )
     if is_timeout(error) or isinstance(error, errors.IdleInTransactionSessionTimeout):
         return OutOfTimeError(f"{said}; {_KEPT}; run again when the database has less to do, or nobody cancels it")
-    for kind, advice in _REFUSALS:
-        if isinstance(error, kind):
-            return StatementFailedError(f"{said}; {advice}, and run again; {_KEPT}")
-    if isinstance(error, _GONE) or (isinstance(error, psycopg.OperationalError) and error.sqlstate is None):
+    if (advice := refusal(error)) is not None:
+        return StatementFailedError(f"{said}; {advice}, and run again; {_KEPT}")
+    if lost(error):
         return UnreachableError(f"{said}; expected the session to last; {_KEPT}; run again")
     return None

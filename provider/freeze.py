@@ -19,6 +19,7 @@ SINCE: Final = FREEZE_TAGS
 BY: Final = f"{FREEZE_TAGS}-by"
 WHY: Final = f"{FREEZE_TAGS}-why"
 LONGEST: Final = 256  # characters of a tag's value
+SIGNS: Final = "_.:/=+-@"  # what it may hold besides letters, digits and spaces
 LIFT: Final = "`make thaw STACK=<stack>`"
 _GONE: Final = frozenset({"RuleNotFound", "ListenerNotFound", "LoadBalancerNotFound"})
 
@@ -70,7 +71,7 @@ def freeze(aws: Aws, rule: str, *, by: str, why: str, stubborn: bool = False, se
     if there is not None:
         return there
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    made = Freeze(since=now, by=_value(by), why=_value(why))
+    made = Freeze(since=now, by=tag_value(by), why=tag_value(why))
     tags = [{"Key": key, "Value": value} for key, value in ((SINCE, made.since), (BY, made.by), (WHY, made.why))]
     left = max(0.0, end - time.monotonic())
     aws.call("elbv2", "add_tags", quick=True, stubborn=stubborn, seconds=left, ResourceArns=[rule], Tags=tags)
@@ -85,7 +86,7 @@ def thaw(aws: Aws, rule: str) -> Freeze | None:
     return there
 
 
-def _value(text: str) -> str:
-    """What AWS takes as a tag's value: letters, digits, spaces and a few signs, at most LONGEST of them."""
-    legal = "".join(one if one.isalnum() or one in "_.:/=+-@" else " " for one in text)
+def tag_value(text: str) -> str:
+    """What AWS takes as a tag's value: letters, digits, spaces and SIGNS, at most LONGEST of them."""
+    legal = "".join(one if one.isalnum() or one in SIGNS else " " for one in text)
     return " ".join(legal.split())[:LONGEST].rstrip()

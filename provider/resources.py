@@ -166,7 +166,7 @@ class TaskRunArgs:
     timeout_seconds: pulumi.Input[float] = defaults.TIMEOUT_SECONDS
     evidence: pulumi.Input[Mapping[str, Any]] | None = None
     skip: pulumi.Input[bool] | None = None
-    pending: pulumi.Input[Sequence[str]] | None = None
+    pending: pulumi.Input[Sequence[str] | None] | None = None
     advice: pulumi.Input[str] | None = None
     expects_result: pulumi.Input[bool] | None = None
 
@@ -189,12 +189,18 @@ class TaskRun(_Resource):
     def __init__(self, name: str, args: TaskRunArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args, opts)
 
-    def told(self, name: str, otherwise: Any = None) -> pulumi.Output[Any]:
-        """One entry of `result`; `otherwise` where the task did not say it, as that of an older image may not.
+    def told(self, name: str) -> pulumi.Output[Any]:
+        """One entry of `result`; None where the task did not say it."""
+        return self.result.apply(lambda result: result.get(name) if result else None)
+
+    def told_names(self, *names: str) -> pulumi.Output[list[str] | None]:
+        """Several lists of `result` in one; what the task did not say, as that of an older image may not, is empty.
 
         None where there is no result at all: then nobody knows.
         """
-        return self.result.apply(lambda result: result.get(name, otherwise) if result else None)
+        return self.result.apply(
+            lambda result: [one for name in names for one in result.get(name) or []] if result else None
+        )
 
 
 def told_by_all(name: str, *runs: TaskRun) -> pulumi.Output[dict[str, Any]]:

@@ -29,12 +29,16 @@ T = TypeVar("T")
 
 def freeze(stack: str, reason: str) -> int:
     """Freeze the weights. Raises ToolError where there is no such rule, or no reason is given."""
-    if not reason.strip():
-        raise ToolError('freeze: found no REASON, expected one for the next person: make freeze REASON="..."')
+    kept = flag.tag_value(reason)
+    if not kept:
+        found = f"REASON={reason!r}" if reason.strip() else "no REASON"
+        raise ToolError(f'freeze: found {found}, expected words for the next person: make freeze REASON="..."')
     aws, rule, weights = _rule(stack)
     there = _asked(lambda: flag.read_freeze(aws, rule))
     made = there or _asked(lambda: flag.freeze(aws, rule, by=actor(), why=reason))
     say(f"stack {stack}: {weights}, {'already ' if there else ''}{made}")
+    if there is None and kept != " ".join(reason.split()):
+        say(f"the reason is a tag on the rule: {flag.LONGEST} letters, digits, spaces and {flag.SIGNS}, no other signs")
     say(f"no run moves them until `make thaw STACK={stack}`, or: {flag.by_hand(rule)}")
     return 0
 

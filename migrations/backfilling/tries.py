@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import psycopg
 
+from migrations import server_errors
 from migrations.backfilling.declaration import Declaration
 from migrations.database import Connection, Say, is_lock_refusal, is_timeout
 from migrations.errors import (
@@ -80,7 +81,9 @@ def _failure(what: str, error: psycopg.Error) -> MigrationError:
         return LockNotObtainedError(f"{what}: {first_line(error)}; {KEPT}; run again when the table is free")
     if is_timeout(error):
         return OutOfTimeError(f"{what}: {first_line(error)}; {KEPT}; make the limit longer or the batches smaller")
-    if isinstance(error, psycopg.OperationalError):
+    if (advice := server_errors.refusal(error)) is not None:
+        return StatementFailedError(f"{what}: {server_errors.named(error)}; {advice}, and release again; {KEPT}")
+    if server_errors.lost(error):
         return UnreachableError(f"{what}: the connection was lost: {first_line(error)}; {KEPT}; run again")
     return StatementFailedError(
         f"{what} failed: {in_words(error)}; {KEPT}; the batch after `position` in "

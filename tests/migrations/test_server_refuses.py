@@ -47,6 +47,8 @@ def both(tree, environment, code, advice):
     ("state", "code", "advice"),
     [
         ("53100", 6, "the server's disk is full; make room"),
+        ("58030", 6, "the server could not read or write its files"),
+        ("08006", 7, "expected the session to last"),
         ("53200", 6, "the server has no memory left"),
         ("57014", 8, "run again when the database has less to do"),
         ("55P03", 4, "run again when that transaction has ended"),

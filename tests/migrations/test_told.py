@@ -74,6 +74,7 @@ CREATE TRIGGER judge BEFORE UPDATE ON items FOR EACH ROW EXECUTE FUNCTION judge(
         ("PERFORM NEW.name::int;", "InvalidTextRepresentation (SQLSTATE 22P02)"),
         ("PERFORM NEW.name::regclass;", "UndefinedTable (SQLSTATE 42P01)"),
         ("RAISE '%', NEW.name USING ERRCODE = '23514', CONSTRAINT = NEW.name;", "CheckViolation (SQLSTATE 23514);"),
+        ("RAISE '%', NEW.name USING ERRCODE = '53100';", "DiskFull (SQLSTATE 53100); the server's disk is full; make"),
         ("NEW.old = NULL;", 'null value in column "old" of relation "items" violates not-null constraint'),
     ],
 )

@@ -36,6 +36,7 @@ def test_freeze_then_thaw(stack, capsys):
     assert (tags(stack)[BY], tags(stack)[WHY]) == ("jo", "orders of today vanish ask Jo")
     said = capsys.readouterr().out
     assert "stack dev: blue 90 / green 10, frozen since" in said
+    assert "the reason is a tag on the rule: 256 letters, digits, spaces and _.:/=+-@, no other signs" in said
     assert f"aws elbv2 remove-tags --resource-arns {stack.rule} --tag-keys {SINCE} {BY} {WHY}" in said
 
     assert freeze.freeze("dev", "another") == 0
@@ -50,9 +51,16 @@ def test_freeze_then_thaw(stack, capsys):
     assert stack.weights() == (90, 10)
 
 
-def test_a_freeze_without_a_reason_is_refused(stack):
-    with pytest.raises(ToolError, match="found no REASON"):
-        freeze.freeze("dev", "  ")
+def test_a_reason_that_fits_is_kept_without_a_word(stack, capsys):
+    assert freeze.freeze("dev", "  orders vanish:  ask jo@example.com ") == 0
+    assert tags(stack)[WHY] == "orders vanish: ask jo@example.com"
+    assert "no other signs" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("reason", "found"), [("  ", "no REASON"), ("?!", "REASON='\\?!'")])
+def test_a_freeze_without_a_reason_is_refused(stack, reason, found):
+    with pytest.raises(ToolError, match=f"found {found}, expected words"):
+        freeze.freeze("dev", reason)
     assert not tags(stack)
 
 

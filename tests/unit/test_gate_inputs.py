@@ -97,6 +97,21 @@ def test_what_the_image_needs_filled_is_filled_before_it_serves_and_the_rest_aft
     assert before["trigger"] != after["trigger"]
 
 
+def a_contract_has_the_rows_looked_at_once_more(recording: Recording) -> None:
+    """Whatever the gate found: the previous version has written rows since then."""
+    backfill = recording.one(RUN, "cutover-backfill").inputs
+    assert backfill["pending"] == ["b1", "c1"]
+    assert "/before-contract/" in backfill["trigger"], "a run for the same version, before it was retired, is not one"
+
+
+def test_before_a_contract_the_rows_are_looked_at_once_more(recording: Recording) -> None:
+    a_contract_has_the_rows_looked_at_once_more(recording)
+    kept = run_program(previous="warm")
+    with pytest.raises(AssertionError):
+        a_contract_has_the_rows_looked_at_once_more(kept)
+    assert kept.one(RUN, "cutover-backfill").inputs["pending"] == ["b1"]
+
+
 def on_the_way_back(monkeypatch: pytest.MonkeyPatch) -> Recording:
     back = {**OUTPUTS["bluegreen:index:Release"]("release", {"version": "v1"}), "action": "rollback", "rollback": True}
     monkeypatch.setitem(OUTPUTS, "bluegreen:index:Release", lambda _name, _inputs: back)
