@@ -3,80 +3,29 @@
 Each kind of evidence is refused here alone, and each of these states has its twin without the look: it would contract.
 """
 
-import datetime
-import itertools
-import json
 import re
-import threading
-import time
 
 import pytest
 
+from tests.provider.holding_back import (
+    RESULT,
+    answered,
+    contract,
+    contracts,
+    evidence,
+    gone,
+    inputs,
+    refused,
+    start_by_hand,
+    stopped,
+    without_evidence,
+)
 from tests.provider.plugin_process import Error
 from tests.provider.task_script import TaskScript
 from tests.provider.test_freeze import freeze, thaw
 
+__all__ = ["gone"]  # a fixture
 pytestmark = pytest.mark.slow
-
-RESULT = json.dumps({"result": {"revision": "e0003+c0002"}})
-PERIOD, DELAY, QUIET = 60, 180, 300
-RUNS = itertools.count(1)  # a run of the same trigger would take over the task of the one before
-
-
-@pytest.fixture
-def gone(live):
-    """Green serves v2 with all the weight; blue has neither tasks nor targets any more."""
-    live.serve("blue", "v1", 0)
-    live.settle()
-    live.set_weights(0, 100)
-    return live
-
-
-def evidence(stack, **more):
-    return {
-        "color": "blue",
-        "listenerRuleArn": stack.rule,
-        "targetGroupArns": stack.groups,
-        "services": stack.services,
-        "taskDefinitions": stack.definitions,
-        "quietSeconds": QUIET,
-        "periodSeconds": PERIOD,
-        "delaySeconds": DELAY,
-        **more,
-    }
-
-
-def inputs(stack, **more):
-    return stack.task(
-        f"v2/contract/{next(RUNS)}",
-        name="migrations",
-        color="green",
-        command=["python", "-m", "migrations", "contract"],
-        evidence=evidence(stack, **more),
-    )
-
-
-def contract(plugin, stack, **more):
-    stack.fake.scripts = [TaskScript.ends(0, RESULT)]
-    stack.fake.calls.clear()
-    return plugin.create("TaskRun", plugin.checked("TaskRun", inputs(stack, **more)))
-
-
-def refused(plugin, stack, *texts, **more):
-    with pytest.raises(Error) as failed:
-        contract(plugin, stack, **more)
-    text = failed.value.text
-    for one in (
-        "migrations: contract",
-        "was not started",
-        "the old color blue",
-        "Nothing was changed in the database",
-        *texts,
-    ):
-        assert one in text, text
-    assert failed.value.kept is None
-    assert stack.fake.count("run_task") == 0
-    return text
 
 
 def test_a_freeze_keeps_the_way_back(plugin, gone):
@@ -84,52 +33,6 @@ def test_a_freeze_keeps_the_way_back(plugin, gone):
     refused(plugin, gone, "the weights are frozen since 2026-01-02T03:04:05Z by somebody", "make thaw", quietSeconds=0)
     thaw(gone)
     assert contract(plugin, gone, quietSeconds=0)["exitCode"] == 0
-
-
-def contracts(plugin, stack, **more):
-    assert contract(plugin, stack, **more)["exitCode"] == 0
-    (told,) = [one for name, one in stack.fake.calls if name == "run_task"]
-    return {one["name"]: one["value"] for one in told["overrides"]["containerOverrides"][0]["environment"]}
-
-
-def without_evidence(plugin, stack):
-    """The twin: the same state, and nobody looks."""
-    stack.fake.scripts = [TaskScript.ends(0, RESULT)]
-    asked = {key: value for key, value in inputs(stack).items() if key != "evidence"}
-    assert plugin.create("TaskRun", plugin.checked("TaskRun", asked))["exitCode"] == 0
-
-
-def start_by_hand(stack, color="blue", **more):
-    """As somebody with the CLI would; it runs until the test stops it."""
-    script = TaskScript()
-    stack.fake.scripts = [script]
-    network = {"awsvpcConfiguration": {"subnets": stack.subnets, "securityGroups": [stack.security]}}
-    made = stack.fake.client("ecs").run_task(
-        cluster=stack.name, taskDefinition=stack.definitions[color], launchType="FARGATE", networkConfiguration=network,
-        **more,
-    )  # fmt: skip
-    return made["tasks"][0]["taskArn"].rsplit("/", 1)[-1], script
-
-
-def answered(stack, count, ago, group="blue"):
-    """The old color answered requests: one datapoint for the minute of `ago` seconds before now; answers its end."""
-    at = (time.time() - ago) // PERIOD * PERIOD
-    stack.fake.client("cloudwatch").put_metric_data(
-        Namespace="AWS/ApplicationELB",
-        MetricData=[
-            {
-                "MetricName": "RequestCount",
-                "Dimensions": [
-                    {"Name": "LoadBalancer", "Value": stack.balancer.split("loadbalancer/")[1]},
-                    {"Name": "TargetGroup", "Value": stack.groups[group].rsplit(":", 1)[-1]},
-                ],
-                "Timestamp": datetime.datetime.fromtimestamp(at, datetime.UTC),
-                "Value": count,
-                "Unit": "Count",
-            }
-        ],
-    )
-    return at + PERIOD
 
 
 def test_nothing_speaks_against_it(plugin, gone):
@@ -193,16 +96,6 @@ def test_a_task_that_was_started_by_hand(plugin, gone):
     contracts(plugin, gone)
 
 
-def stopped(stack, name):
-    pause = threading.Event()
-    for _ in range(200):
-        found = stack.fake.client("ecs").describe_tasks(cluster=stack.name, tasks=[name])["tasks"]
-        if found[0]["lastStatus"] == "STOPPED":
-            return
-        pause.wait(0.05)
-    raise AssertionError(found)
-
-
 def test_a_task_that_is_stopping_still_runs(plugin, gone):
     name, script = start_by_hand(gone)
     with gone.fake.lock:
@@ -244,58 +137,6 @@ def test_tasks_of_the_live_color_are_told_to_the_command_and_not_judged_here(plu
     for script, task in scripts:
         script.release.set()
         stopped(gone, task)
-
-
-def test_it_answered_a_request_not_long_ago(plugin, gone):
-    end = answered(gone, 12, ago=120)
-    shown = datetime.datetime.fromtimestamp(end, datetime.UTC).strftime("%H:%M:%S")
-    text = refused(plugin, gone, f"blue answered 12 requests in the last 540 s, the last one before {shown} UTC")
-    assert "expected none for 300 s" in text
-    wait = int(re.search(r"Run `pulumi up` again in (\d+) s", text).group(1))
-    # The end of that minute, the quiet time, and the time that the metric may be late.
-    assert abs(end + QUIET + DELAY - time.time() - wait) < 15
-    without_evidence(plugin, gone)
-    assert contract(plugin, gone, quietSeconds=0)["exitCode"] == 0
-
-
-def test_a_minute_that_may_not_have_arrived_yet_is_no_proof(plugin, gone):
-    """Quiet for longer than asked for, as far as is seen; but the last minutes may still be on their way."""
-    answered(gone, 1, ago=QUIET + PERIOD)
-    refused(plugin, gone, "blue answered 1 request in the last")
-    assert contract(plugin, gone, delaySeconds=0)["exitCode"] == 0
-
-
-def test_what_it_answered_long_ago_or_the_other_color_answered_is_no_matter(plugin, gone):
-    answered(gone, 5, ago=QUIET + DELAY + 2 * PERIOD + 5)
-    answered(gone, 5, ago=10, group="green")
-    contracts(plugin, gone)
-
-
-def test_the_quiet_time_is_waited_for_where_there_is_time(plugin, gone):
-    answered(gone, 3, ago=0)
-    gone.fake.scripts = [TaskScript.ends(0, RESULT)]
-    gone.fake.calls.clear()
-    few = {"quietSeconds": 1, "delaySeconds": 0}
-    call = plugin.begin("TaskRun", plugin.checked("TaskRun", inputs(gone, waitSeconds=80, **few)))
-    plugin.lines.wait_for("migrations: contract waits up to")
-    plugin.lines.wait_for("blue answered 3 requests")
-    assert gone.fake.count("run_task") == 0
-    gone.set_weights(5, 95)  # meanwhile somebody gives it weight: no clock mends that
-    with pytest.raises(Error) as failed:
-        plugin.finish(call)
-    assert "blue has weight 5" in failed.value.text
-    assert gone.fake.count("run_task") == 0
-
-
-def test_a_cancel_ends_the_wait_and_starts_nothing(plugin, gone):
-    answered(gone, 3, ago=0)
-    call = plugin.begin("TaskRun", plugin.checked("TaskRun", inputs(gone, waitSeconds=900)))
-    plugin.lines.wait_for("migrations: contract waits up to")
-    plugin.cancel()
-    with pytest.raises(Error) as failed:
-        plugin.finish(call)
-    assert "contract was not started: canceled while it waited for blue. Nothing was changed" in failed.value.text
-    assert gone.fake.count("run_task") == 0
 
 
 def test_several_findings_are_one_message(plugin, live):
