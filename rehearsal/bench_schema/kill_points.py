@@ -1,7 +1,8 @@
 """kill -9 of the migration task at random points of real releases: the next `up` completes, each revision once.
 
-Each release brings three revisions: one in a transaction, an index outside of one, and one more. The moment is drawn
-with a seed from the time that an undisturbed run takes. A task that ended before it was killed does not count.
+Each release brings five revisions: in turns one in a transaction and an index outside of one, each slow enough to be
+hit. The moment is drawn with a seed from the time that an undisturbed run takes. A task that ended before it was killed
+does not count.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tools import cli
 
 _SEED: Final = 20
 _ORDERS: Final = 100_000  # so many that an index takes a moment
+_REVISIONS: Final = "abcde"  # of one release
 _POLL_SECONDS: Final = 0.05
 _LOOK_SECONDS: Final = 90.0
 _FILE: Final = '''"""One of the revisions that are killed."""
@@ -45,9 +47,11 @@ def upgrade() -> None:
 '''
 # A second time it would fail: a revision that is applied twice cannot come to its end.
 _PLAIN: Final = """    op.execute("CREATE TABLE {name} (once bigint PRIMARY KEY)")
-    op.execute("SELECT pg_sleep(0.2)")"""
+    op.execute("SELECT pg_sleep(0.3)")"""
 _SLEEPS: Final = 'lint_exceptions = {"opaque-statement": "it sleeps, so that it can be killed"}'
-_INDEX: Final = '    concurrently.create_index("by_{name}", "orders", ("customer", "reference", "id"))'
+# Of few rows, and slow to find them, so that many such indexes have room.
+_INDEX: Final = """    few = "md5(repeat(md5(reference), 100)) < '01'"
+    concurrently.create_index("by_{name}", "orders", ("customer", "id"), where=few)"""
 
 _APPLIED: Final = "SELECT revision FROM schema_history WHERE revision LIKE 'killed%%' ORDER BY applied_at"
 _INVALID: Final = "SELECT count(*) FROM pg_index WHERE NOT indisvalid OR NOT indisready"
@@ -110,7 +114,8 @@ class _Points:
         folder = tree / "migrations" / "expand"
         outside = ("migrations import concurrently", "outside_transaction = True", _INDEX)
         plain = ("alembic import op", _SLEEPS, _PLAIN)
-        for letter, (source, more, body) in zip("abc", (plain, outside, plain), strict=True):
+        for at, letter in enumerate(_REVISIONS):
+            source, more, body = outside if at % 2 else plain
             name = f"killed{number:02d}{letter}"
             text = _FILE.format(name=name, down=self.names[-1], source=source, more=more, body=body.format(name=name))
             (folder / f"{name}.py").write_text(text, encoding="utf-8")
@@ -131,7 +136,7 @@ class _Points:
         if not killer.killed:
             raise PartError(f"a release failed, and nobody had killed its migration: {outcome.message[:400]}")
         left = _left(self.stage.live)
-        left["applied"] = left["applied"][len(self.names) - 4 :]  # of this release's three
+        left["applied"] = left["applied"][len(self.names) - len(_REVISIONS) - 1 :]  # of this release
         self._release(tree)
         wrong = _wrong(self.stage.live, self.names[1:])
         point = {"after_seconds": round(after, 2), **left, "completed_once": not wrong}
@@ -217,6 +222,6 @@ def _wrong(live: Live, names: list[str]) -> str:
         return f"applied are {left['applied']}, expected each of {names} once"
     if left["begun"] or left["invalid_indexes"]:
         return f"half done: {left['begun']}, {left['invalid_indexes']} invalid indexes, expected none"
-    made = {row[0] for row in live.ask("SELECT relname FROM pg_class WHERE relname ~ '^(by_)?killed[0-9]+[abc]$'")}
-    wanted = {f"by_{name}" if name.endswith("b") else name for name in names}
+    made = {row[0] for row in live.ask("SELECT relname FROM pg_class WHERE relname ~ '^(by_)?killed[0-9]+[a-z]$'")}
+    wanted = {f"by_{name}" if _REVISIONS.index(name[-1]) % 2 else name for name in names}
     return "" if made == wanted else f"missing {sorted(wanted - made)}"
