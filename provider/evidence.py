@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from provider import defaults
 from provider.answered import answers
-from provider.aws import Aws
+from provider.aws import Aws, AwsError
 from provider.checks import Checks
 from provider.freeze import LIFT, read_freeze
 from provider.live import read_weights, show, target_states
@@ -115,16 +115,25 @@ class Evidence:
         looks = (self._freeze(), self._weight(), self._targets(), self._tasks(), self._requests())
         return [finding for findings in looks for finding in findings]
 
+    def foresee(self, work: Work) -> None:
+        """Say what speaks against it now and no run ends by itself. What the run takes away is not among it: weight,
+        and tasks and targets of the color's service."""
+        stray = [one for one in self._mine() if not one.leaving and one.group != self.group]
+        for one in (*self._freeze(), *self._of_tasks(stray, None)):
+            work.warn(f"{self.name}: contract{self._which()} would be held back as things are now: {one}. {one.todo}")
+
+    def _which(self) -> str:
+        return f" {', '.join(self.pending)}" if self.pending else ""
+
     def _refusal(self, found: Sequence[Finding], wait: float) -> str:
         from migrations.errors import Exit  # the plugin loads nothing of the migrations until it needs it
 
         todo = " ".join(dict.fromkeys(one.todo for one in found if one.wait is None))
         again = f"Then run `pulumi up` again, in {wait:.0f} s" if todo and wait else "Then run `pulumi up` again"
         after = f"{todo} {again}" if todo else f"Run `pulumi up` again in {wait:.0f} s"
-        which = f" {', '.join(self.pending)}" if self.pending else ""
         return (
-            f"{self.name}: contract{which} was not started, the old color {self.color} may still need what it removes: "
-            f"{'. Also, '.join(map(str, found))}. Nothing was changed in the database. {after} "
+            f"{self.name}: contract{self._which()} was not started, the old color {self.color} may still need what it "
+            f"removes: {'. Also, '.join(map(str, found))}. Nothing was changed in the database. {after} "
             f"(as with exit code {Exit.OLD_VERSION_LIVES:d} of the migrations command)"
         )
 
@@ -173,7 +182,15 @@ class Evidence:
         ]
 
     def _tasks(self) -> list[Finding]:
-        mine = [one for one in running_tasks(self.aws, self.cluster) if self._is_mine(one)]
+        mine = self._mine()
+        return [
+            *self._of_tasks([one for one in mine if not one.leaving], None),
+            *self._of_tasks([one for one in mine if one.leaving], PASSING_SECONDS),
+        ]
+
+    def _of_tasks(self, some: Sequence[RunningTask], wait: float | None) -> list[Finding]:
+        if not some:
+            return []
         return [
             Finding(
                 found=f"{self.color} has {_many(len(some), 'running or pending task')}: {_listed(map(str, some))}",
@@ -181,15 +198,15 @@ class Evidence:
                 todo=f"Stop {_stop(some)}, and whatever starts such tasks.",
                 wait=wait,
             )
-            for some, wait in (
-                ([one for one in mine if not one.leaving], None),
-                ([one for one in mine if one.leaving], PASSING_SECONDS),
-            )
-            if some
         ]
 
-    def _is_mine(self, task: RunningTask) -> bool:
-        return task.group == self.group or task.family in self.families
+    def _mine(self) -> list[RunningTask]:
+        """Tasks of the color, whoever started them."""
+        return [
+            one
+            for one in running_tasks(self.aws, self.cluster)
+            if one.group == self.group or one.family in self.families
+        ]
 
     def _requests(self) -> list[Finding]:
         """Quiet for so long, in the stretch of time that the metric is known to be complete for."""
@@ -214,6 +231,21 @@ class Evidence:
                 wait=wait,
             )
         ]
+
+
+def foresee(aws: Aws, inputs: Mapping[str, Any], work: Work) -> None:
+    """For a preview: see `Evidence.foresee`. Where the color is not known yet nothing is said."""
+    given = inputs["evidence"]
+    if not isinstance(given, Mapping) or given.get("pending") == []:
+        return
+    if unknown([inputs["cluster"], *(given[one] for one in ("color", "listenerRuleArn", "services"))]):
+        return
+    pending = given.get("pending")  # and defaults, which `check` leaves to the run where something is not known
+    given = {**DEFAULTS, **given, "pending": None if unknown(pending) else pending}
+    try:
+        Evidence(aws, {**inputs, "evidence": given}).foresee(work)
+    except AwsError as refused:
+        work.say(f"{inputs['name']}: what would hold the contract back could not be looked at: {refused}")
 
 
 def check(checks: Checks) -> None:

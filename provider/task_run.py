@@ -83,14 +83,19 @@ class TaskRun(Handler):
             # What is on record stays there. Without any there is no exit code: the first one that is asked for runs.
             state = request.state or {**request.inputs, **NOTHING_RAN}
         elif request.preview:
-            if skip is None:
-                self.context.work(request).say(
-                    f"{request.inputs['name']}: whether it runs is known once the runs before it have said what is left"
-                )
+            self._foresee(request, skip)
             state = {**request.inputs, **dict.fromkeys(OUTPUTS, UNKNOWN)}
         else:
             state = Runner(self.aws, self.context.work(request), request, resource_id(request)).run()
         return Made(id=resource_id(request), state=state)
+
+    def _foresee(self, request: Request, skip: bool | None) -> None:
+        """What a preview can say of the run."""
+        inputs, work = request.inputs, self.context.work(request)
+        if skip is None:
+            work.say(f"{inputs['name']}: whether it runs is known once the runs before it have said what is left")
+        if inputs.get("evidence"):
+            evidence.foresee(self.aws, inputs, work)
 
 
 def skips(inputs: Mapping[str, Any]) -> bool | None:

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from provider.rpc.values import UNKNOWN
 from tests.provider.holding_back import (
     RESULT,
     answered,
@@ -147,6 +148,34 @@ def test_several_findings_are_one_message(plugin, live):
     assert re.search(r"Then run `pulumi up` again, in \d+ s \(as with exit code 15 of the migrations command\)$", text)
     script.release.set()
     stopped(live, name)
+
+
+def warned(plugin, stack, **more):
+    """What a preview of the contract warns of."""
+    before = len(plugin.lines.lasting())
+    made = plugin.create("TaskRun", plugin.checked("TaskRun", inputs(stack, **more)), preview=True)
+    assert made["exitCode"] == UNKNOWN
+    return [text for text in plugin.lines.lasting()[before:] if "would be held back" in text]
+
+
+def test_a_preview_says_what_no_run_ends_by_itself(plugin, live):
+    """The old color still has all that the run takes from it; a task that somebody started is another matter."""
+    live.set_weights(10, 90)
+    assert warned(plugin, live) == []
+    name, script = start_by_hand(live)
+    (text,) = warned(plugin, live, pending=["c0001"])
+    assert "contract c0001 would be held back as things are now: blue has 1 running or pending task" in text
+    assert name in text
+    (text,) = warned(plugin, live, pending=UNKNOWN)
+    assert "contract would be held back" in text
+    for quiet in ({"pending": []}, {"color": UNKNOWN}):
+        assert warned(plugin, live, **quiet) == []
+    script.release.set()
+    stopped(live, name)
+    freeze(live)
+    (text,) = warned(plugin, live)
+    assert "the weights are frozen since" in text
+    assert live.fake.count("run_task") == 1, "only the one by hand"
 
 
 def test_a_failed_contract_looks_again(plugin, gone):
