@@ -68,10 +68,13 @@ class Cutover(pulumi.ComponentResource):
         self._name = name
         self._args = args
         release = args.release
-        self.start = self._capacity("start", release.target_color, release.target_count, [*args.services, *args.schema])
+        before = [*args.services, *args.schema]
+        self.start = self._capacity("start", release.target_color, release.target_count, before)
         self.smoke = self._smoke()
         self.shift = self._shift()
-        self.previous = self._capacity("previous", release.previous_color, release.previous_count, [self.shift])
+        self.previous = self._capacity(
+            "previous", release.previous_color, release.previous_count, [self.shift], rule_arn=args.rule_arn
+        )
         self.backfill = self._backfill()
         self.contract = self._contract() if args.previous == RETIRED else None
         self.register_outputs({"weights": self.shift.weights})
@@ -82,6 +85,7 @@ class Cutover(pulumi.ComponentResource):
         color: pulumi.Input[str],
         count: pulumi.Input[int],
         after: Sequence[pulumi.Resource],
+        rule_arn: pulumi.Input[str] | None = None,
     ) -> resources.ServiceCapacity:
         args = self._args
         return resources.ServiceCapacity(
@@ -96,6 +100,7 @@ class Cutover(pulumi.ComponentResource):
                 least_count=args.least_count,
                 timeout_seconds=args.place.timeout,
                 container=containers.APP,
+                listener_rule_arn=rule_arn,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=list(after)),
         )
@@ -155,9 +160,9 @@ class Cutover(pulumi.ComponentResource):
 
         Before a contract it looks once more, also where the gate found nothing: until now the previous version wrote.
         """
-        args, release = self._args, self._args.release
+        args, release, gate = self._args, self._args.release, self._args.gate
         retired = args.previous == RETIRED
-        once = "/before-contract/" if retired else "/backfill/"
+        when = gate.when_told("pendingContracts", "before-contract", "backfill") if retired else "backfill"
         return resources.TaskRun(
             f"{self._name}-backfill",
             migration(
@@ -165,13 +170,14 @@ class Cutover(pulumi.ComponentResource):
                 release.target_color,
                 args.migrate_task_definitions,
                 "backfill",
-                pulumi.Output.concat(release.version, once, args.database_identity),
+                # With the gate's task in it: what that found is filled, also where this version was filled before.
+                pulumi.Output.concat(release.version, "/", when, "/", args.database_identity, "/", gate.task_arn),
                 release.actor,
                 timeout=args.backfill_timeout,
                 environment=args.backfill_environment,
-                skip=release.rollback,
+                skip=None if retired else release.rollback,
                 # Nothing is pending where an image has no backfills, or is too old to know of them.
-                pending=args.gate.told_names("laterBackfills", *(["pendingContracts"] if retired else [])),
+                pending=gate.told_names("laterBackfills", *(["pendingContracts"] if retired else [])),
                 advice=advice.BACKFILL,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[*args.place.ready, self.previous]),

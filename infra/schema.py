@@ -86,7 +86,8 @@ class SchemaGate(pulumi.ComponentResource):
                 release.target_color,
                 args.migrate_task_definitions,
                 "backfill",
-                pulumi.Output.concat(release.version, "/needed/", args.database_identity),
+                # With the gate's task in it: what that found is filled, also where this version was filled before.
+                pulumi.Output.concat(release.version, "/needed/", args.database_identity, "/", self.expand.task_arn),
                 release.actor,
                 timeout=args.backfill_timeout,
                 environment=args.backfill_environment,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from provider import defaults
 from provider.checks import Checks
+from provider.freeze import LIFT, Held, read_freeze
 from provider.handler import Handler, differs, resource_id
 from provider.live import healthy, read_services, target_states
 from provider.plan import COLORS, Color
@@ -25,6 +26,7 @@ INPUTS: Final = (
     "leastCount",
     "timeoutSeconds",
     "container",
+    "listenerRuleArn",
 )
 # One task may die of something passing; two of the same task definition in one wait are the release's own fault.
 BAD_STOPS: Final = 2
@@ -40,6 +42,7 @@ class ServiceCapacity(Handler):
         )
         checks.text("cluster")
         checks.text("container")
+        checks.text("listenerRuleArn", required=False)
         for name in ("services", "taskDefinitions", "targetGroupArns"):
             checks.colors(name)
         checks.choice("color", COLORS)
@@ -163,12 +166,23 @@ class _Wait:
             )
         change: dict[str, Any] = {}
         if service["desiredCount"] != self.count:
+            self._require_no_freeze(service)
             change["desiredCount"] = self.count
         if self.count and _primary(service).get("rolloutState") == "FAILED":
             change["forceNewDeployment"] = True
         if change:
             self.aws.call("ecs", "update_service", cluster=self.cluster, service=self.service, **change)
             self.work.say(f"{self.doing} (from {service['desiredCount']})")
+
+    def _require_no_freeze(self, service: Mapping[str, Any]) -> None:
+        """The plan has looked, long ago perhaps: a freeze that was set since then keeps the way back too."""
+        rule = self.inputs.get("listenerRuleArn")
+        frozen = read_freeze(self.aws, rule) if rule and not self.count else None
+        if frozen is not None:
+            raise Held(
+                f"{self.doing}: refused, the weights are {frozen}; its {service['desiredCount']} tasks are left, as a "
+                f"way back. Lift the freeze with {LIFT}, then run `pulumi up` again"
+            )
 
     def _missing(self, known: set[str]) -> str | None:
         """What the service is not yet; None when it is steady. Raises Fail where it never will be."""

@@ -202,6 +202,10 @@ class TaskRun(_Resource):
             lambda result: [one for name in names for one in result.get(name) or []] if result else None
         )
 
+    def when_told(self, name: str, some: str, none: str) -> pulumi.Output[str]:
+        """`some` where that list of `result` names anything, else `none`."""
+        return self.result.apply(lambda result: some if result and result.get(name) else none)
+
 
 def told_by_all(name: str, *runs: TaskRun) -> pulumi.Output[dict[str, Any]]:
     """The map that is one entry of several runs' results, put together; what a run did not say is not in it."""
@@ -216,6 +220,7 @@ class ServiceCapacityArgs:
 
     With `least_count` a count from outside (by hand, by autoscaling) that is at least so many is left alone; what is
     asked for is set when it becomes less, and when it is 0. Without it every other count is drift.
+    With `listener_rule_arn` a freeze of that rule refuses to stop the color's last tasks: they are a way back.
     """
 
     cluster: pulumi.Input[str]
@@ -225,6 +230,7 @@ class ServiceCapacityArgs:
     color: pulumi.Input[str]
     desired_count: pulumi.Input[int]
     least_count: pulumi.Input[int] | None = None
+    listener_rule_arn: pulumi.Input[str] | None = None
     container: pulumi.Input[str] = defaults.CONTAINER
     timeout_seconds: pulumi.Input[float] = defaults.TIMEOUT_SECONDS
 

@@ -82,7 +82,9 @@ class Runner:
     def _worth(self, task: Mapping[str, Any]) -> bool:
         if task["lastStatus"] == "STOPPED" or task.get("desiredStatus") == "STOPPED":
             same = task["taskDefinitionArn"] == self.definition
-            return same and task["lastStatus"] == "STOPPED" and exit_code(task, self.container) == 0
+            ended = task["lastStatus"] == "STOPPED" and exit_code(task, self.container) == 0
+            # What needs evidence has it looked at again: running twice is harmless, and what it tells is of now.
+            return same and ended and not self.inputs.get("evidence")
         if task["taskDefinitionArn"] != self.definition:
             raise Fail(
                 f"{self.name}: task {short(task['taskArn'])} of an earlier run still runs, with task definition "
@@ -97,9 +99,6 @@ class Runner:
             "securityGroups": inputs["securityGroups"],
             "assignPublicIp": "ENABLED" if inputs["assignPublicIp"] else "DISABLED",
         }
-        # Looked at now and not before: what was found for an earlier try says nothing about this one.
-        told = Evidence(self.aws, inputs).require(self.work) if inputs.get("evidence") else {}
-        named = {**inputs["environment"], **stopped.environment(self.aws, inputs), **told}
         asked = {
             "cluster": self.cluster,
             "taskDefinition": self.definition,
@@ -109,7 +108,7 @@ class Runner:
             "networkConfiguration": {"awsvpcConfiguration": network},
         }
         until = time.monotonic() + CAPACITY_SECONDS
-        while not (answer := self._run_task({**asked, **self._overrides(named)})).get("tasks"):
+        while not (answer := self._run_task({**asked, **self._overrides(self._named())})).get("tasks"):
             failures = "; ".join(
                 f"{one.get('reason', 'no reason given')} {one.get('detail', '')}".strip()
                 for one in answer.get("failures", [])
@@ -124,6 +123,12 @@ class Runner:
         task: dict[str, Any] = answer["tasks"][0]
         self.work.say(f"{self.name}: task {short(task['taskArn'])} started, {' '.join(inputs['command'])}")
         return task
+
+    def _named(self) -> dict[str, str]:
+        """The environment. Evidence is looked at for each asking: what was found for an earlier one says nothing."""
+        inputs = self.inputs
+        told = Evidence(self.aws, inputs).require(self.work) if inputs.get("evidence") else {}
+        return {**inputs["environment"], **stopped.environment(self.aws, inputs), **told}
 
     def _overrides(self, named: Mapping[str, str]) -> dict[str, Any]:
         """Made for each asking: the time that is left gets less while it waits for capacity."""

@@ -41,15 +41,15 @@ def run(command: Sequence[str], env: Mapping[str, str]) -> int:
 
 def told(errors: Sequence[str], code: int) -> int:
     """The exit code for what the errors say; `code` where they say nothing special."""
+    if any(map(_FROZEN.search, errors)):
+        say(f"tools: the weights are frozen, so this ends with {FROZEN}")
+        return FROZEN
     for text in errors:
         if found := _MIGRATION.search(text):
             own = int(found[1] or found[2])
             if 0 < own < _MOST:
                 say(f"tools: the migrations command ended with {own}, so this ends with {MIGRATION + own}")
                 return MIGRATION + own
-        if _FROZEN.search(text):
-            say(f"tools: the weights are frozen, so this ends with {FROZEN}")
-            return FROZEN
     return code
 
 

@@ -30,8 +30,8 @@ def test_a_failing_shift_does_what_the_setting_says() -> None:
 def test_expand_and_contract_run_again_for_another_database(recording: Recording) -> None:
     identity = recording.one(RUN, "schema-roles").inputs["trigger"]
     assert identity
-    for name in ("schema-expand", "cutover-backfill", "cutover-contract"):
-        assert recording.one(RUN, name).inputs["trigger"].endswith(f"/{identity}"), name
+    for name in ("schema-expand", "schema-backfill", "cutover-backfill", "cutover-contract"):
+        assert f"/{identity}" in recording.one(RUN, name).inputs["trigger"], name
 
 
 def adoption_waits_for_the_roles(recording: Recording) -> None:
@@ -104,6 +104,17 @@ def a_contract_has_the_rows_looked_at_once_more(recording: Recording) -> None:
     assert "/before-contract/" in backfill["trigger"], "a run for the same version, before it was retired, is not one"
 
 
+def the_gate_is_part_of_the_trigger(recording: Recording) -> None:
+    """Filled is what the gate found that ran last, and not what another one found of the same version."""
+    gate = OUTPUTS[RUN]("schema-expand", {})["taskArn"]
+    for name in ("schema-backfill", "cutover-backfill"):
+        assert recording.one(RUN, name).inputs["trigger"].endswith(f"/{gate}"), name
+
+
+def test_another_run_of_the_gate_has_the_backfills_run_again(recording: Recording) -> None:
+    the_gate_is_part_of_the_trigger(recording)
+
+
 def test_before_a_contract_the_rows_are_looked_at_once_more(recording: Recording) -> None:
     a_contract_has_the_rows_looked_at_once_more(recording)
     kept = run_program(previous="warm")
@@ -112,10 +123,19 @@ def test_before_a_contract_the_rows_are_looked_at_once_more(recording: Recording
     assert kept.one(RUN, "cutover-backfill").inputs["pending"] == ["b1"]
 
 
-def on_the_way_back(monkeypatch: pytest.MonkeyPatch) -> Recording:
+def test_where_no_contract_is_pending_a_change_of_previous_runs_no_backfill(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = OUTPUTS[RUN]("schema-expand", {})
+    told = {**told, "result": {**told["result"], "pendingContracts": []}}
+    monkeypatch.setitem(OUTPUTS, RUN, lambda _name, _inputs: told)
+    warm, retired = (run_program(previous=one, cached=False) for one in ("warm", "retired"))
+    for name in ("trigger", "pending"):
+        assert len({str(one.one(RUN, "cutover-backfill").inputs[name]) for one in (warm, retired)}) == 1
+
+
+def on_the_way_back(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Recording:
     back = {**OUTPUTS["bluegreen:index:Release"]("release", {"version": "v1"}), "action": "rollback", "rollback": True}
     monkeypatch.setitem(OUTPUTS, "bluegreen:index:Release", lambda _name, _inputs: back)
-    return run_program(cached=False)
+    return run_program(cached=False, **settings)
 
 
 def a_rollback_fills_what_the_image_needs(recording: Recording) -> None:
@@ -129,6 +149,12 @@ def test_a_rollback_skips_the_later_backfill_and_never_what_the_image_needs(monk
     later = recording.one(RUN, "cutover-backfill").inputs
     assert (later["skip"], later["pending"]) == (True, ["b1"])
     a_rollback_fills_what_the_image_needs(recording)
+
+
+def test_before_a_contract_the_rows_are_looked_at_also_on_the_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = on_the_way_back(monkeypatch, previous="retired")
+    assert not recording.one(RUN, "cutover-backfill").inputs.get("skip")
+    a_contract_has_the_rows_looked_at_once_more(recording)
 
 
 def test_twin_a_needed_backfill_that_a_rollback_skips_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +194,12 @@ def test_the_shift_knows_the_settled_color_and_capacities_their_least(recording:
     assert recording.one(SHIFT).inputs["settledColor"] == "blue"
     for name in ("cutover-start", "cutover-previous"):
         assert recording.one(CAPACITY, name).inputs["leastCount"] == release["desiredCount"]
+
+
+def test_a_freeze_can_keep_the_tasks_of_the_previous_color(recording: Recording) -> None:
+    rule = recording.one("bluegreen:index:Release").inputs["listenerRuleArn"]
+    assert recording.one(CAPACITY, "cutover-previous").inputs["listenerRuleArn"] == rule
+    assert "listenerRuleArn" not in recording.one(CAPACITY, "cutover-start").inputs, "it only adds tasks"
 
 
 def test_the_release_is_planned_from_the_live_rule(recording: Recording) -> None:
