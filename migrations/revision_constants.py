@@ -10,15 +10,12 @@ import ast
 import difflib
 from collections.abc import Callable, Iterator, Mapping
 
+from migrations import revision_limits
 from migrations.errors import BadTreeError
 
 
 def _text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
-
-
-def _texts(value: object) -> bool:
-    return isinstance(value, tuple) and all(_text(one) for one in value)
 
 
 def _names(value: object) -> bool:
@@ -27,6 +24,7 @@ def _names(value: object) -> bool:
 
 _TEXT = (_text, 'a text, such as "..."')
 _NAMES = (_names, 'names of revisions, such as "e0001" or ("e0001", "e0002")')
+_TIME = (lambda value: revision_limits.seconds(value) is not None, revision_limits.TIME_EXPECTED)
 _ANYTHING: Callable[[object], bool] = lambda _: True  # noqa: E731
 
 _Kind = tuple[Callable[[object], bool], str]
@@ -43,10 +41,11 @@ _OF_ALL: Mapping[str, _Kind] = {
 }
 _MOVED: Mapping[str, _Kind] = {
     **_OF_ALL,
-    "tables": (_texts, 'a tuple of names, such as ("orders",)'),
-    "lock_mode": (_text, 'a mode, such as "SHARE ROW EXCLUSIVE"'),
-    "lock_timeout": (_text, 'such as "100ms" or "1s"'),
-    "statement_timeout": (_text, 'such as "100ms", "30s" or "5min"'),
+    # Found when the revision's turn comes, they would end a gate that has applied others already.
+    "tables": (revision_limits.are_tables, revision_limits.TABLES_EXPECTED),
+    "lock_mode": (revision_limits.is_mode, revision_limits.MODE_EXPECTED),
+    "lock_timeout": _TIME,
+    "statement_timeout": _TIME,
     "outside_transaction": (lambda value: isinstance(value, bool), "True or False"),
 }
 _BY_PHASE: Mapping[str, Mapping[str, _Kind]] = {
@@ -135,7 +134,9 @@ def _require_fit(name: str, value: object, where: str, phase: str) -> None:
         having = " and ".join(each for each, names in _BY_PHASE.items() if name in names)
         raise BadTreeError(f"migrations: {where} has {name}, which means nothing in {phase}; it belongs in {having}")
     if not kind[0](value):
-        raise BadTreeError(f"migrations: {where} has {name} {value!r}, expected {kind[1]}")
+        raise BadTreeError(
+            f"migrations: {where} has {name} {value!r}, expected {kind[1]}; write it so; nothing was changed"
+        )
 
 
 def _expected(name: str, phase: str) -> str:

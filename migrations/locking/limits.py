@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from migrations import revision_limits
 from migrations.database import Connection
-from migrations.errors import BadTreeError
-from migrations.locking.blockers import CONFLICTS, STRONGEST
+from migrations.locking.blockers import STRONGEST
 from migrations.revision_file import Revision
 from migrations.settings import Settings
 
-_TIME = re.compile(r"([1-9][0-9]{0,5})(ms|s|min)")
-_MILLISECONDS = {"ms": 1, "s": 1000, "min": 60_000}
-_DEFAULT_STATEMENT_TIMEOUT = "30s"
+_DEFAULT_STATEMENT_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,19 +26,14 @@ class Limits:
 
     @classmethod
     def of(cls, revision: Revision, settings: Settings) -> Limits:
-        """Raises BadTreeError where a constant makes no sense."""
+        """What the revision says; a constant that makes no sense has refused the tree when that was read."""
         own = revision.settings
-        tables = own.get("tables", ())
-        if not isinstance(tables, tuple) or not all(isinstance(name, str) for name in tables):
-            raise _wrong(revision, "tables", 'a tuple of names, such as ("orders",)')
-        mode = own.get("lock_mode", STRONGEST)
-        if mode not in CONFLICTS:
-            raise _wrong(revision, "lock_mode", f"one of {', '.join(CONFLICTS)}")
+        tables = own.get("tables")
         return cls(
-            tables=tables,
-            mode=str(mode),
-            lock_timeout=_seconds(revision, "lock_timeout", f"{settings.budgets.lock_timeout * 1000:.0f}ms"),
-            statement_timeout=_seconds(revision, "statement_timeout", _DEFAULT_STATEMENT_TIMEOUT),
+            tables=tables if isinstance(tables, tuple) else (),
+            mode=str(own.get("lock_mode", STRONGEST)),
+            lock_timeout=revision_limits.seconds(own.get("lock_timeout")) or settings.budgets.lock_timeout,
+            statement_timeout=revision_limits.seconds(own.get("statement_timeout")) or _DEFAULT_STATEMENT_TIMEOUT,
         )
 
     def set(self, connection: Connection, lock_timeout: float) -> None:
@@ -72,16 +64,3 @@ def restored(connection: Connection) -> Iterator[None]:
 
 def _text(seconds: float) -> str:
     return f"{max(1, round(seconds * 1000))}ms"
-
-
-def _seconds(revision: Revision, name: str, default: str) -> float:
-    value = revision.settings.get(name, default)
-    found = _TIME.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise _wrong(revision, name, 'such as "100ms", "30s" or "5min"')
-    return int(found.group(1)) * _MILLISECONDS[found.group(2)] / 1000
-
-
-def _wrong(revision: Revision, name: str, expected: str) -> BadTreeError:
-    found = revision.settings.get(name)
-    return BadTreeError(f"migrations: {revision.file.name} has {name} {found!r}, expected {expected}")

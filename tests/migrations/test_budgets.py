@@ -1,17 +1,12 @@
 """The one rule of how long a run may take: it gives up by itself before anybody ends its task."""
 
-from types import SimpleNamespace
-
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.settings import SettingsError
-from migrations.errors import BadTreeError
 from migrations.locking.budgets import budgets
-from migrations.locking.limits import Limits
-from migrations.revision_file import read_revision
 from rehearsal.trees import PROJECT
 
 STACKS = [PROJECT / "Pulumi.local.yaml", PROJECT / "Pulumi.dev.yaml"]
@@ -67,21 +62,3 @@ def test_lock_timeouts():
 def test_what_makes_no_sense_is_named(environment):
     with pytest.raises(SettingsError, match=list(environment)[-1]):
         of(**environment)
-
-
-@pytest.mark.parametrize(
-    ("constant", "named"),
-    [
-        ('lock_timeout = "0"', "lock_timeout '0', expected such as"),
-        ("lock_timeout = 100", "lock_timeout 100, expected such as"),
-        ('statement_timeout = "5 minutes"', "statement_timeout '5 minutes', expected such as"),
-        ('lock_mode = "STRONG"', "lock_mode 'STRONG', expected one of ACCESS SHARE, "),
-        ('tables = "orders"', "tables 'orders', expected a tuple of names"),
-    ],
-)
-def test_a_constant_of_a_revision_that_makes_no_sense_is_named(tmp_path, constant, named):
-    file = tmp_path / "e0002_note.py"
-    file.write_text(f'"""A revision."""\nrevision = "e0002"\ndown_revision = "e0001"\n{constant}\n')
-    with pytest.raises(BadTreeError, match=r"e0002_note\.py has ") as refused:
-        Limits.of(read_revision(file, "expand"), SimpleNamespace(budgets=budgets({})))
-    assert named in str(refused.value)

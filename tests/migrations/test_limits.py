@@ -150,10 +150,21 @@ def test_the_limits_of_a_revision_are_not_those_of_what_comes_after(schema_serve
         assert told() == before
 
 
-def test_a_constant_that_makes_no_sense_ends_the_run_before_anything_is_done(own_tree, owner_environment):
-    found = migrate(own_tree("SELECT 1", settings='lock_timeout = "0"'), owner_environment, "expand", "v2")
-    assert found.returncode == Exit.BAD_TREE
-    assert "e0002_test.py has lock_timeout '0', expected such as" in found.stderr
+@pytest.mark.usefixtures("ready")
+@pytest.mark.parametrize(
+    "constant", ['lock_timeout = "0"', 'statement_timeout = "1 s"', 'statement_timeout = "2h"', 'lock_mode = "SHARED"']
+)
+def test_a_constant_that_makes_no_sense_refuses_the_tree_before_any_revision_of_it_is_applied(
+    own_tree, owner_environment, schema_server, schema, constant
+):
+    own_tree(ADD, settings=TABLES)
+    tree = own_tree("SELECT 1", "e0003", "e0002", settings=constant, allow=False)
+    name, _, value = constant.replace('"', "'").partition(" = ")
+    for command, environment in (("lint", {}), ("expand", owner_environment), ("check", owner_environment)):
+        found = migrate(tree, environment, command, "v2")
+        assert found.returncode == Exit.BAD_TREE, command
+        assert f"expand/e0003_test.py has {name} {value}, expected " in found.stderr
+    assert history(schema_server, schema) == ["e0001"]
 
 
 @pytest.mark.usefixtures("ready")

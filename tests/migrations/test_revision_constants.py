@@ -1,8 +1,11 @@
 """A constant that a gate depends on is read, or the tree is refused: it is never passed over in silence."""
 
+import ast
+
 import pytest
 
 from migrations.errors import BadTreeError
+from migrations.locking.blockers import CONFLICTS
 from tests.support.own_revisions import OwnRevisions
 
 
@@ -22,7 +25,16 @@ def own(tmp_path):
         ("outside_transaction = 1", "outside_transaction 1, expected True or False"),
         ("outside_transaction: int = 1", "outside_transaction 1, expected True or False"),
         ('tables = "orders"', "tables 'orders', expected a tuple"),
-        ("lock_timeout = 5", "lock_timeout 5, expected such as"),
+        ("lock_timeout = 5", "lock_timeout 5, expected a whole number with ms, s or min"),
+        ('lock_timeout = "0"', "lock_timeout '0', expected a whole number"),
+        ('lock_timeout = "0ms"', "lock_timeout '0ms', expected a whole number"),
+        ('statement_timeout = "1 s"', "statement_timeout '1 s', expected a whole number"),
+        ('statement_timeout = "2h"', "statement_timeout '2h', expected a whole number"),
+        ('statement_timeout = "5 minutes"', "statement_timeout '5 minutes', expected a whole number"),
+        ('statement_timeout = "35792min"', "statement_timeout '35792min', expected .* to \"35791min\""),
+        ('lock_mode = "EXCLUSIVE-ISH"', "lock_mode 'EXCLUSIVE-ISH', expected one of ACCESS SHARE, "),
+        ('lock_mode = "share"', "lock_mode 'share', expected one of ACCESS SHARE, "),
+        ('tables = ("or ders",)', "tables .'or ders',., expected a tuple of names"),
         ("lint_exceptions = dict(a='b')", "lint_exceptions is not a literal"),
         ('tables = ("a",)\ntables += ("b",)', "line 11 sets tables in another way"),
         ('tables = ("a",)\ntables = ("b",)', "line 11 sets tables in another way"),
@@ -36,6 +48,20 @@ def test_what_can_not_be_read_is_refused(own, constant, why):
     own.add("SELECT 1", phase="contract", constants=constant)
     with pytest.raises(BadTreeError, match=f"contract/c0001_test.py .*{why}"):
         own.tree()
+
+
+@pytest.mark.parametrize(
+    "constant",
+    [
+        'lock_timeout = "1ms"', 'statement_timeout = "35791min"', 'statement_timeout = "2147483647ms"',
+        *(f"lock_mode = {mode!r}" for mode in CONFLICTS),
+        """tables = ("orders", "sales.orders", 'odd."the ""name"')""", "tables = ()",
+    ],
+)  # fmt: skip
+def test_what_the_server_takes_is_read(own, constant):
+    own.add("SELECT 1", constants=constant)
+    name, _, value = constant.partition(" = ")
+    assert repr(own.tree().expand[0].settings[name]) == repr(ast.literal_eval(value))
 
 
 def test_a_gate_of_contracts_means_nothing_in_an_expand(own):
