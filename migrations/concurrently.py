@@ -20,7 +20,10 @@ from collections.abc import Sequence
 from psycopg import sql as compose
 
 from migrations import index_look
-from migrations.outside import session
+from migrations.errors import StatementFailedError
+from migrations.outside import Session, session
+
+_ATTACHED = "SELECT 1 FROM pg_inherits WHERE inhparent = to_regclass(%s) AND inhrelid = to_regclass(%s)"
 
 
 def create_index(
@@ -36,6 +39,7 @@ def create_index(
     """CREATE INDEX CONCURRENTLY: reads the table twice while rows are read and written.
 
     Args:
+        name: the index lies in its table's schema.
         columns: SQL: names, or expressions in parentheses, each with its order and operator class where it has one.
         where: SQL, for a partial index.
     """
@@ -43,46 +47,49 @@ def create_index(
     rest += f" INCLUDE ({', '.join(include)})" if include else ""
     rest += f" WHERE {where}" if where else ""
     kind = "UNIQUE INDEX" if unique else "INDEX"
-    build = f"CREATE {kind} CONCURRENTLY IF NOT EXISTS {_quoted(name)} ON {_quoted(table)} {rest}"
+    plain, on = name.rpartition(".")[2], _quoted(table)
+    _require_schema_of(table, name)
+    build = f"CREATE {kind} CONCURRENTLY IF NOT EXISTS {_quoted(plain)} ON {on} {rest}"
     with session() as own:
         if own.connection is not None:
-            found = index_look.look(own.connection, name)
+            found = index_look.of_table(own.connection, plain, on)
             if found is not None and found.valid:
-                index_look.require_same(own.connection, found, table, kind, rest)
-                own.say(f"index {name} is there and valid")
+                index_look.require_same(own.connection, found, on, kind, rest)
+                own.say(f"index {found.name} is there and valid")
                 return
             if found is not None:
-                own.say(f"index {name} is there and not valid, left by a build that was broken off: built again")
-                own.run(f"DROP INDEX CONCURRENTLY {_quoted(name)}", patient=True)
+                own.say(f"index {found.name} is there and not valid, left by a build that was broken off: built again")
+                own.run(f"DROP INDEX CONCURRENTLY {found.name}", patient=True)
         own.run(build, patient=True)
         if own.connection is not None:
-            index_look.require_valid(own.connection, name)
+            index_look.require_valid(index_look.of_table(own.connection, plain, on), name)
 
 
 def drop_index(name: str) -> None:
-    """DROP INDEX CONCURRENTLY: readers and writers go on."""
+    """DROP INDEX CONCURRENTLY: readers and writers go on. In another schema: `schema.index`."""
     with session() as own:
         own.run(f"DROP INDEX CONCURRENTLY IF EXISTS {_quoted(name)}", patient=True)
 
 
 def reindex(name: str) -> None:
     """REINDEX INDEX CONCURRENTLY, and away with what an earlier one that was broken off has left."""
+    index = _quoted(name)
     with session() as own:
         if own.connection is not None:
-            for left in index_look.leftovers(own.connection, name):
+            for left in index_look.leftovers(own.connection, index):
                 own.say(f"index {left} is left by a rebuild that was broken off: dropped")
-                own.run(f"DROP INDEX CONCURRENTLY {_quoted(left)}", patient=True)
-        own.run(f"REINDEX INDEX CONCURRENTLY {_quoted(name)}", patient=True)
+                own.run(f"DROP INDEX CONCURRENTLY {left}", patient=True)
+        own.run(f"REINDEX INDEX CONCURRENTLY {index}", patient=True)
         if own.connection is not None:
-            index_look.require_valid(own.connection, name)
+            index_look.require_valid(index_look.named(own.connection, index), name)
 
 
 def add_constraint(table: str, name: str, definition: str) -> None:
     """ADD CONSTRAINT ... NOT VALID, unless it is there: a short lock, and new rows obey. `definition` is SQL."""
-    there = "SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(%s) AND conname = %s"
-    statement = f"ALTER TABLE {_quoted(table)} ADD CONSTRAINT {_quoted(name)} {definition} NOT VALID"
+    there = "SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(%s) AND conname = %s::text::name"
+    statement = f"ALTER TABLE {_quoted(table)} ADD CONSTRAINT {_one(name)} {definition} NOT VALID"
     with session() as own:
-        if not own.finds(there, table, name):
+        if not own.finds(there, _quoted(table), name):
             own.run(statement)
 
 
@@ -90,27 +97,31 @@ def validate_constraint(table: str, name: str) -> None:
     """VALIDATE CONSTRAINT: reads the table while rows are read and written."""
     with session() as own:
         # One that is valid already is not read again.
-        own.run(f"ALTER TABLE {_quoted(table)} VALIDATE CONSTRAINT {_quoted(name)}", patient=True)
+        own.run(f"ALTER TABLE {_quoted(table)} VALIDATE CONSTRAINT {_one(name)}", patient=True)
 
 
 def attach_partition(table: str, partition: str, bounds: str) -> None:
     """ATTACH PARTITION, unless it is attached. `bounds` is SQL: `FOR VALUES ...` or `DEFAULT`."""
-    there = "SELECT 1 FROM pg_inherits WHERE inhparent = to_regclass(%s) AND inhrelid = to_regclass(%s)"
-    statement = f"ALTER TABLE {_quoted(table)} ATTACH PARTITION {_quoted(partition)} {bounds}"
+    parent, part = _quoted(table), _quoted(partition)
     with session() as own:
-        if not own.finds(there, table, partition):
-            own.run(statement)
+        if not own.finds(_ATTACHED, parent, part):
+            own.run(f"ALTER TABLE {parent} ATTACH PARTITION {part} {bounds}")
 
 
 def detach_partition(table: str, partition: str) -> None:
-    """DETACH PARTITION CONCURRENTLY; one that was broken off in the middle is brought to its end."""
-    there = "SELECT 1 FROM pg_inherits WHERE inhparent = to_regclass(%s) AND inhrelid = to_regclass(%s)"
-    statement = f"ALTER TABLE {_quoted(table)} DETACH PARTITION {_quoted(partition)}"
+    """DETACH PARTITION CONCURRENTLY; one that was broken off in the middle is brought to its end.
+
+    It is not patient: at its end it takes the partition for itself, and readers of it would queue behind that.
+    """
+    parent, part = _quoted(table), _quoted(partition)
+    statement = f"ALTER TABLE {parent} DETACH PARTITION {part}"
     with session() as own:
-        if own.finds(f"{there} AND inhdetachpending", table, partition):
-            own.run(f"{statement} FINALIZE", patient=True)
-        elif own.connection is None or own.finds(there, table, partition):
-            own.run(f"{statement} CONCURRENTLY", patient=True)
+        if own.finds(f"{_ATTACHED} AND inhdetachpending", parent, part):
+            own.run(f"{statement} FINALIZE")
+        elif own.connection is None or own.finds(_ATTACHED, parent, part):
+            own.run(f"{statement} CONCURRENTLY")
+        else:
+            _require_detached(own, table, partition)
 
 
 def once(statement: str, *, done: str) -> None:
@@ -120,6 +131,36 @@ def once(statement: str, *, done: str) -> None:
             own.run(statement)
 
 
+def _require_detached(own: Session, table: str, partition: str) -> None:
+    """Not attached must mean that it was detached before, not that a name is wrong. Raises StatementFailedError."""
+    if not own.finds("SELECT 1 FROM pg_class WHERE oid = to_regclass(%s) AND relkind = 'p'", _quoted(table)):
+        found = f"found no partitioned table {table}"
+    elif own.finds("SELECT 1 FROM pg_class WHERE oid = to_regclass(%s) AND relispartition", _quoted(partition)):
+        found = f"found {partition} attached to another table"
+    else:  # gone is as good: a revision may drop it right after
+        own.say(f"{partition} is not attached to {table}: nothing to detach")
+        return
+    raise StatementFailedError(
+        f"migrations: detach_partition of {partition} from {table}: {found}, expected its parent; see how the names "
+        "are spelled (upper case counts, another schema is `schema.table`). Nothing was detached"
+    )
+
+
+def _require_schema_of(table: str, name: str) -> None:
+    """PostgreSQL takes no schema with a new index's name. Raises StatementFailedError."""
+    schema, of_table = name.rpartition(".")[0], table.rpartition(".")[0]
+    if schema and schema != of_table:
+        raise StatementFailedError(
+            f"migrations: create_index of {name} on {table}: found schema {schema}, expected {of_table or 'none'}: an "
+            "index lies in its table's schema; give its name alone. Nothing was changed"
+        )
+
+
 def _quoted(name: str) -> str:
     """`schema.table` or `table`, each part quoted."""
     return compose.Identifier(*name.split(".")).as_string()
+
+
+def _one(name: str) -> str:
+    """One name, which may have dots."""
+    return compose.Identifier(name).as_string()

@@ -1,4 +1,4 @@
-"""What an index is: there, valid, and the one that was asked for."""
+"""What an index is: there, valid, and the one that was asked for. Names are given as SQL: each part quoted."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from migrations.errors import StatementFailedError
 
 # An index that was broken off while it was built has neither; one that was broken off while it was dropped is not live.
 _LOOK = """
-SELECT index.indisvalid AND index.indisready AND index.indislive, pg_get_indexdef(index.indexrelid),
-       index.indrelid::regclass::text
-FROM pg_index AS index WHERE index.indexrelid = to_regclass(%s)
+SELECT index.indexrelid::regclass::text, index.indisvalid AND index.indisready AND index.indislive,
+       pg_get_indexdef(index.indexrelid), index.indrelid = to_regclass(%(table)s)
+FROM pg_index AS index WHERE index.indexrelid = {which}
 """
+_BY_NAME = compose.SQL(_LOOK).format(which=compose.SQL("to_regclass(%(name)s)"))
+# An index lies in its table's schema, whatever the search path says. A name is cut as the server cuts it.
+_OF_TABLE = compose.SQL(_LOOK).format(
+    which=compose.SQL("""(
+    SELECT own.oid FROM pg_class AS class JOIN pg_class AS own ON own.relnamespace = class.relnamespace
+    WHERE class.oid = to_regclass(%(table)s) AND own.relname = %(name)s::text::name)""")
+)
 # REINDEX CONCURRENTLY builds under such a name, and gives the old one such a name before it drops it.
 _LEFTOVERS = """
 SELECT other.indexrelid::regclass::text
@@ -32,26 +39,35 @@ _PROBE, _PROBE_INDEX = "schema_index_probe", "schema_index_probe_1"
 class Index:
     """An index that is there."""
 
-    name: str
+    name: str  # as SQL
     valid: bool
     definition: str
-    table: str
+    on_table: bool  # on the table that was asked for
 
 
-def look(connection: Connection, name: str) -> Index | None:
+def of_table(connection: Connection, name: str, table: str) -> Index | None:
+    """The index of this plain name in the schema of the table; None where there is none."""
+    return _index(connection.execute(_OF_TABLE, {"name": name, "table": table}).fetchone())
+
+
+def named(connection: Connection, name: str) -> Index | None:
     """The index of this name; None where there is none."""
-    row = connection.execute(_LOOK, (name,)).fetchone()
-    return Index(name=name, valid=bool(row[0]), definition=row[1], table=row[2]) if row else None
+    return _index(connection.execute(_BY_NAME, {"name": name, "table": None}).fetchone())
+
+
+def _index(row: tuple[object, ...] | None) -> Index | None:
+    if row is None:
+        return None
+    return Index(name=str(row[0]), valid=bool(row[1]), definition=str(row[2]), on_table=bool(row[3]))
 
 
 def leftovers(connection: Connection, name: str) -> list[str]:
-    """What rebuilds of this index that were broken off have left."""
+    """What rebuilds of this index that were broken off have left, as SQL."""
     return [str(row[0]) for row in connection.execute(_LEFTOVERS, (name,))]
 
 
-def require_valid(connection: Connection, name: str) -> None:
-    """Raises StatementFailedError."""
-    found = look(connection, name)
+def require_valid(found: Index | None, name: str) -> None:
+    """What a build has made. Raises StatementFailedError."""
     if found is None or not found.valid:
         state = "is not there" if found is None else "is not valid"
         raise StatementFailedError(
@@ -70,18 +86,15 @@ def require_same(connection: Connection, found: Index, table: str, kind: str, re
     PostgreSQL itself says what is asked for: the same index on an empty copy of the table, which is gone at once.
     """
     with connection.transaction(force_rollback=True):
-        connection.execute(
-            compose.SQL("CREATE TEMP TABLE {probe} (LIKE {table}) ON COMMIT DROP").format(
-                probe=compose.Identifier(_PROBE), table=compose.Identifier(*table.split("."))
-            )
-        )
+        connection.execute(f"CREATE TEMP TABLE {_PROBE} (LIKE {table}) ON COMMIT DROP".encode())
         connection.execute(f"CREATE {kind} {_PROBE_INDEX} ON {_PROBE} {rest}".encode())
-        row = connection.execute("SELECT pg_get_indexdef(to_regclass(%s))", (_PROBE_INDEX,)).fetchone()
-    same_table = connection.execute("SELECT to_regclass(%s)::text = %s", (table, found.table)).fetchone()
-    ours = str(row[0]) if row else ""
-    if same_table != (True,) or _kind(found.definition) != _kind(ours):
+        row = connection.execute(
+            "SELECT pg_get_indexdef(to_regclass(%s)), to_regclass(%s)::text", (_PROBE_INDEX, table)
+        ).fetchone()
+    ours, shown = (str(row[0]), str(row[1])) if row else ("", table)
+    if not found.on_table or _kind(found.definition) != _kind(ours):
         raise StatementFailedError(
-            f"migrations: there is another index {found.name}: {found.definition}; expected one on {table} as "
+            f"migrations: there is another index {found.name}: {found.definition}; expected one on {shown} as "
             f"{_kind(ours)[1]}. Give the new one another name, or drop the old one"
         )
 
