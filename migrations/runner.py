@@ -22,7 +22,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from migrations import history, outside
+from migrations import history, outside, server_errors
 from migrations.database import Connection, Say, is_timeout
 from migrations.errors import OutOfTimeError, StatementFailedError
 from migrations.locking.limits import Limits
@@ -161,4 +161,7 @@ def _failure(revision: Revision, limits: Limits, error: BaseException) -> Except
             f"{what}: {first_line(error, own)}, its limit is {limits.statement_timeout:g} s; {kept}; "
             "make the statement smaller or set statement_timeout in the revision"
         )
-    return StatementFailedError(f"{what} failed: {told(error, own)}; {kept}; mend the revision and release again")
+    advice = "mend the revision and release again"
+    if isinstance(cause, psycopg.Error) and server_errors.hides_rows(cause):
+        advice = f"{server_errors.refusal(cause)}, and release again"
+    return StatementFailedError(f"{what} failed: {told(error, own)}; {kept}; {advice}")

@@ -29,6 +29,11 @@ _REFUSALS: tuple[tuple[type[psycopg.Error], str], ...] = (
     (errors.IoError, "the server could not read or write its files; look at its log and its storage"),
     (errors.ConfigurationLimitExceeded, "a limit of the server is reached; raise it"),
 )
+_HIDES_ROWS = (
+    "row security is forced on a table and would hide rows from this role, so that they were taken for done; connect "
+    "as a role with BYPASSRLS, or ALTER TABLE ... NO FORCE ROW LEVEL SECURITY"
+)
+_ROW_SECURITY_FILE = "rls.c"  # of the server's source, which raises it for nothing else
 _GONE = (
     errors.AdminShutdown,
     errors.CrashShutdown,
@@ -46,7 +51,14 @@ def named(error: psycopg.Error) -> str:
 
 def refusal(error: psycopg.Error) -> str | None:
     """What the server lacks or forbids, and what to do; None where the error is of another kind."""
+    if hides_rows(error):
+        return _HIDES_ROWS
     return next((advice for kind, advice in _REFUSALS if isinstance(error, kind)), None)
+
+
+def hides_rows(error: psycopg.Error) -> bool:
+    """Whether it was refused because row security would have left rows out (`row_security = off`)."""
+    return isinstance(error, errors.InsufficientPrivilege) and error.diag.source_file == _ROW_SECURITY_FILE
 
 
 def lost(error: psycopg.Error) -> bool:

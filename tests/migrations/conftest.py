@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from rehearsal.trees import lay_all
+from rehearsal.trees import CHECKOUT, lay, lay_all
 from tests.support import backfilling
 from tests.support.allowed import allow_all
 from tests.support.scratch_postgres import scratch_server
@@ -32,7 +32,9 @@ def schema_server():
 
 @pytest.fixture(scope="session")
 def schema_trees(tmp_path_factory):
-    return lay_all(tmp_path_factory.mktemp("trees"))
+    """The versions of the example, and the checkout as it is."""
+    folder = tmp_path_factory.mktemp("trees")
+    return {**lay_all(folder), CHECKOUT: lay(CHECKOUT, folder)}
 
 
 @pytest.fixture
@@ -52,6 +54,18 @@ def owner_environment(schema_server, schema):
 def app_environment(schema_server, schema, owner_environment):
     """Environment of the service's own role."""
     return schema_server.environment(schema, owner_environment["APP_DB_USER"], owner_environment["APP_DB_PASSWORD"])
+
+
+@pytest.fixture
+def plain_owner(schema_server, schema, owner_environment):
+    """An owner as on RDS, no superuser: its environment."""
+    name = f"owner_{schema}"
+    with schema_server.connect("postgres") as admin:
+        admin.execute(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD 'p'")
+        admin.execute(f"ALTER DATABASE {schema} OWNER TO {name}")
+    yield {**owner_environment, "DB_USER": name, "DB_PASSWORD": "p"}
+    with schema_server.connect(schema) as admin:
+        admin.execute(f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name}; DROP ROLE {name}")
 
 
 @pytest.fixture
