@@ -88,8 +88,8 @@ class WayOut:
             )
         self.work.say(f"weights frozen: {show(at)}")
         return (
-            f"{left}. They are {made}. No run moves them until that is lifted. {told}. Then lift it with {freeze.LIFT} "
-            "and run `pulumi up`: with the same version it goes on, with another one it goes there"
+            f"{left}, and the weights are {made}. No run moves them until that is lifted. {told}. Then lift it with "
+            f"{freeze.LIFT} and run `pulumi up`: with the same version it goes on, with another one it goes there"
         )
 
     def schema(self) -> str:

@@ -88,6 +88,11 @@ class LogReader:
         return None
 
 
+def is_result(line: str) -> bool:
+    """Whether the line is what a command hands to the program, and not to a person."""
+    return _result(line) is not None
+
+
 def _result(line: str) -> dict[str, Any] | None:
     try:
         found = json.loads(line)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from provider import stopped, task_time
 from provider.aws import Aws, AwsError
 from provider.evidence import Evidence
-from provider.logs import LAST_LINES, LogPlace, LogReader, log_place
+from provider.logs import LAST_LINES, LogPlace, LogReader, is_result, log_place
 from provider.rpc.messages import Fail, InitFailed, Request
 from provider.tasks import describe, exit_code, may_pass, short, why_stopped
 from provider.work import Canceled, Overdue, Work
@@ -33,7 +33,7 @@ class Runner:
 
     def __init__(self, aws: Aws, work: Work, request: Request, id_: str) -> None:
         self.aws, self.work, self.id = aws, work, id_
-        self.inputs, self.past = request.inputs, _past(request.state)
+        self.inputs, self.past, self.recorded = request.inputs, _past(request.state), bool(request.state)
         inputs = request.inputs
         self.cluster, self.container, self.name = inputs["cluster"], inputs["container"], inputs["name"]
         self.definition = inputs["taskDefinitions"][inputs["color"]]
@@ -83,8 +83,8 @@ class Runner:
         if task["lastStatus"] == "STOPPED" or task.get("desiredStatus") == "STOPPED":
             same = task["taskDefinitionArn"] == self.definition
             ended = task["lastStatus"] == "STOPPED" and exit_code(task, self.container) == 0
-            # What needs evidence has it looked at again: running twice is harmless, and what it tells is of now.
-            return same and ended and not self.inputs.get("evidence")
+            # One of a resource that was deleted since is history: what needs evidence has it looked at now.
+            return same and ended and (self.recorded or not self.inputs.get("evidence"))
         if task["taskDefinitionArn"] != self.definition:
             raise Fail(
                 f"{self.name}: task {short(task['taskArn'])} of an earlier run still runs, with task definition "
@@ -162,6 +162,8 @@ class Runner:
 
     def _stream(self) -> None:
         for line in self.reader.more():
+            if is_result(line):  # for the program; what it says is shown where it matters
+                continue
             self.shown += 1
             if self.shown <= STREAMED_LINES:
                 self.work.say(f"{self.name}: {line}")

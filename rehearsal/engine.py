@@ -241,7 +241,7 @@ class _Follow:
         elif found.get("ephemeral"):
             if time.monotonic() - self.ticked >= _TICK_SECONDS:
                 self._tell(f"... {message}")
-        elif (_OURS in str(found.get("urn", "")) or severity == "warning") and '{"result"' not in message:
+        elif _OURS in str(found.get("urn", "")) or severity == "warning":
             self._tell(message)
 
     def _tell(self, message: str) -> None:

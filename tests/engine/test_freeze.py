@@ -19,7 +19,7 @@ def test_a_failing_shift_freezes_and_no_run_moves_the_weights_until_it_is_lifted
     fake.health["green"] = ("unhealthy", "Target.FailedHealthChecks")
     failed = engine.finish(process)
     assert failed.code == 1
-    assert "They are frozen since" in failed.text
+    assert "and the weights are frozen since" in failed.text
     assert "v1 on blue still fits it" in failed.text
     assert stack.weights() == (90, 10)
 

@@ -13,6 +13,7 @@ import boto3
 import pytest
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.ecs.models import EC2ContainerServiceBackend, Task, ecs_backends
+from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup, elbv2_backends
 from moto.moto_api import state_manager
 from moto.moto_api._internal.models import moto_api_backend
@@ -51,7 +52,7 @@ class FakeAws:
         self.service: dict[str, str] = {}  # by color: "good" (default), "crash", "stuck" or "drain" (tasks stay)
         self.failing: dict[str, int] = {}  # calls of an operation that fail with 500 first
         self.on_call: dict[str, object] = {}
-        self.no_capacity = False
+        self.refuses = ""  # the reason of a failure that RunTask answers instead of a task
         self._running: dict[str, tuple[object, TaskScript, int]] = {}
 
     def __enter__(self):
@@ -107,7 +108,7 @@ class FakeAws:
 
         def start(backend, *args, **more):
             fake._called("run_task", signature(run_task).bind(backend, *args, **more).arguments)
-            if fake.no_capacity:
+            if fake.refuses:
                 return []
             with fake.lock:
                 tasks = run_task(backend, *args, **more)
@@ -136,6 +137,14 @@ class FakeAws:
                 return task
 
         self._patch.setattr(EC2ContainerServiceBackend, "run_task", start)
+        answer = EC2ContainerServiceResponse.run_task
+
+        def answered(response):
+            found = answer(response)
+            found.result["failures"] += [{"reason": fake.refuses}] if fake.refuses else []
+            return found
+
+        self._patch.setattr(EC2ContainerServiceResponse, "run_task", answered)
         self._patch.setattr(EC2ContainerServiceBackend, "update_service", update)
         self._patch.setattr(EC2ContainerServiceBackend, "stop_task", stop)
 

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.provider.plugin_process import Error
+from tests.provider.test_freeze import freeze, thaw
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +28,31 @@ def test_it_sets_the_count_and_waits_until_all_are_healthy(plugin, idle, fake):
     assert state["runningCount"] == state["desiredCount"] == 2
     assert state["taskDefinition"] == idle.definitions["green"]
     plugin.lines.wait_for("green to 2 tasks: steady")
+
+
+def frozen(plugin, idle):
+    """Blue has two tasks, and somebody freezes the weights."""
+    bring(plugin, idle, "blue", 2)
+    idle.fake.calls.clear()
+    freeze(idle)
+
+
+def test_a_freeze_that_came_after_the_plan_keeps_the_way_back(plugin, idle, fake):
+    frozen(plugin, idle)
+    with pytest.raises(Error) as refused:
+        bring(plugin, idle, "blue", 0, listenerRuleArn=idle.rule)
+    assert "blue to 0 tasks: refused, the weights are frozen since 2026-01-02T03:04:05Z" in refused.value.text
+    assert "its 2 tasks are left, as a way back. Lift the freeze with `make thaw" in refused.value.text
+    assert fake.count("update_service") == 0
+    bring(plugin, idle, "blue", 3, listenerRuleArn=idle.rule)  # more tasks take no way back
+    thaw(idle)
+    assert bring(plugin, idle, "blue", 0, listenerRuleArn=idle.rule)[1]["runningCount"] == 0
+
+
+def test_twin_without_the_rule_its_tasks_are_gone(plugin, idle, fake):
+    frozen(plugin, idle)
+    assert bring(plugin, idle, "blue", 0)[1]["runningCount"] == 0
+    assert fake.count("update_service") == 1
 
 
 def test_a_count_that_is_there_makes_no_call(plugin, idle, fake):

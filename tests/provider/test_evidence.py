@@ -140,6 +140,38 @@ def test_tasks_of_the_live_color_are_told_to_the_command_and_not_judged_here(plu
         stopped(gone, task)
 
 
+def test_a_migration_of_the_old_color_that_somebody_started_counts(plugin, gone):
+    """Its task definition is the run's own, and not that of the service."""
+    name, script = start_by_hand(gone)
+    others = {one: f"arn:aws:ecs:eu-west-1:123456789012:task-definition/other-{one}:1" for one in gone.definitions}
+    refused(plugin, gone, name, "blue has 1 running or pending task", taskDefinitions=others)
+    script.release.set()
+    stopped(gone, name)
+
+
+def test_it_is_looked_at_for_each_asking_of_ecs(plugin, gone):
+    """ECS has no capacity, and while the run waits for some the old color gets weight again."""
+    gone.fake.refuses = "Capacity is unavailable at this time"
+    gone.fake.calls.clear()
+    call = plugin.begin("TaskRun", plugin.checked("TaskRun", inputs(gone, quietSeconds=0)))
+    plugin.lines.wait_for("waiting for capacity")
+    gone.set_weights(10, 90)
+    gone.fake.refuses = ""
+    gone.fake.scripts = [TaskScript.ends(0, RESULT)]
+    with pytest.raises(Error, match="blue has weight 10"):
+        plugin.finish(call)
+
+
+def test_a_success_from_before_the_resource_was_deleted_is_not_taken_for_this_one(plugin, gone):
+    """As after `previous`: retired, warm, retired. It is looked at anew, and what it says is of now."""
+    gone.fake.scripts = [TaskScript.ends(0, RESULT)]
+    asked = plugin.checked("TaskRun", inputs(gone, quietSeconds=0))
+    gone.fake.calls.clear()
+    for times in (1, 2):
+        assert plugin.create("TaskRun", asked)["exitCode"] == 0
+        assert gone.fake.count("run_task") == times
+
+
 def test_several_findings_are_one_message(plugin, live):
     answered(live, 7, ago=0)
     live.set_weights(10, 90)

@@ -45,6 +45,21 @@ def test_a_minute_that_may_not_have_arrived_yet_is_no_proof(plugin, gone):
     assert contract(plugin, gone, delaySeconds=0)["exitCode"] == 0
 
 
+def test_a_minute_that_began_before_the_quiet_time_and_ended_in_it_counts(plugin, gone):
+    began = 5  # seconds before the stretch that must be quiet; so 55 s of that minute are in it
+    quiet = QUIET + (time.time() - QUIET - DELAY - began) % PERIOD
+    answered(gone, 1, ago=quiet + DELAY)
+    refused(plugin, gone, "blue answered 1 request in the last", quietSeconds=quiet)
+
+
+def test_what_only_time_mends_is_not_waited_for_where_a_person_is_needed_too(plugin, gone):
+    answered(gone, 3, ago=0)
+    gone.set_weights(5, 95)
+    before = len(plugin.lines.lasting())
+    refused(plugin, gone, "blue has weight 5", "blue answered 3 requests", waitSeconds=900)
+    assert not [line for line in plugin.lines.lasting()[before:] if "waits up to" in line]
+
+
 def test_what_it_answered_long_ago_or_the_other_color_answered_is_no_matter(plugin, gone):
     answered(gone, 5, ago=QUIET + DELAY + 2 * PERIOD + 5)
     answered(gone, 5, ago=10, group="green")

@@ -1,8 +1,11 @@
 """The process that examines the schema, and what the plugin makes of its end: stand-ins, and once the real one."""
 
 import json
+import signal
 import sys
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -57,8 +60,19 @@ def test_another_end_is_told_in_a_line(work, tmp_path, script, words):
         stand_in(work, script)(tmp_path, None)
 
 
+@pytest.fixture(params=["interrupts", "interrupts ignored"])
+def started(request):
+    """This process as a person starts it, and as `nohup` or a build server does: what it starts inherits that."""
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.SIG_IGN if request.param.endswith("ignored") else signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+# As `preview.examine` does it.
 LONG = """
-import pathlib, sys, time
+import pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 tree = pathlib.Path(sys.argv[2])
 (tree / "began").touch()
 try:
@@ -68,21 +82,27 @@ finally:
 """
 
 
+def cancel_when(work, begun):
+    def wait():
+        for _ in range(600):
+            if begun():
+                break
+            work.cancelled.wait(0.05)
+        work.cancelled.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+@pytest.mark.usefixtures("started")
 def test_one_that_takes_too_long_is_interrupted_and_cleans_up(work, tmp_path):
     with pytest.raises(ExaminingError, match="it took more than 2 s"):
         stand_in(work, LONG, seconds=2)(tmp_path, None)
     assert (tmp_path / "cleaned").exists()
 
 
+@pytest.mark.usefixtures("started")
 def test_a_cancel_ends_it_and_it_cleans_up(work, tmp_path):
-    def cancel_when_it_runs():
-        for _ in range(600):
-            if (tmp_path / "began").exists():
-                break
-            work.cancelled.wait(0.05)
-        work.cancelled.set()
-
-    threading.Thread(target=cancel_when_it_runs, daemon=True).start()
+    cancel_when(work, (tmp_path / "began").exists)
     with pytest.raises(ExaminingError, match="canceled"):
         stand_in(work, LONG)(tmp_path, None)
     assert (tmp_path / "cleaned").exists()
@@ -96,3 +116,17 @@ def test_the_real_one_measures_what_v2_would_do(work, tmp_path):
     e0002 = next(one for one in found["revisions"] if one["revision"] == "e0002")
     assert {"table": "orders", "mode": "ACCESS EXCLUSIVE"} in e0002["statements"][0]["locks"]
     assert json.dumps(found)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("started")
+def test_a_cancel_of_the_real_one_leaves_no_server_and_no_folder(work, tmp_path, monkeypatch):
+    tree = trees.lay("v2", tmp_path) / "migrations"
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        place.chmod(0o755)  # the server runs as another user
+        monkeypatch.setenv("TMPDIR", folder)
+        cancel_when(work, lambda: list(place.glob("bluegreen-pg-*/data/postmaster.pid")))
+        with pytest.raises(ExaminingError, match="canceled"):
+            examiner(work)(tree, None)
+        assert list(place.glob("bluegreen-pg-*")) == []

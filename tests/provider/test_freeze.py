@@ -58,7 +58,7 @@ def test_with_freeze_a_failing_shift_leaves_the_weights_and_says_so_on_the_rule(
     with pytest.raises(Error) as failed:
         plugin.finish(call)
     assert re.search(said, failed.value.text)
-    assert "The weights were left as last set, blue 90 / green 10. They are frozen since" in failed.value.text
+    assert "were left as last set, blue 90 / green 10, and the weights are frozen since" in failed.value.text
     assert "make thaw" in failed.value.text
     assert live.weights() == (90, 10)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", tags(live)[SINCE])

@@ -109,9 +109,9 @@ def test_a_start_that_failed_for_good_is_not(plugin, defined, fake):
 
 
 def test_failures_of_run_task_are_read(plugin, defined, fake):
-    fake.no_capacity = True
+    fake.refuses = "AccessDenied"
     failed = fail(plugin, defined, TaskScript.ends(0))
-    assert "ECS did not start the task" in failed.text
+    assert "ECS did not start the task: AccessDenied" in failed.text
     assert failed.kept is None
 
 
@@ -225,6 +225,17 @@ def test_a_task_that_succeeded_while_nobody_watched_is_taken_over(plugin, plugin
     state = again.create("TaskRun", again.checked("TaskRun", defined.task()))
     assert state["result"]["revision"] == "abc"
     assert fake.count("run_task") == 1
+
+
+def test_one_that_succeeded_with_another_task_definition_is_not(plugin, plugins, defined, fake):
+    script = TaskScript(lines=(RESULT,))
+    start_like_a_killed_run(plugin, defined, script)
+    ended(fake, script)
+    defined.define("blue", "v3")
+    fake.scripts = [TaskScript.ends(0, RESULT)]
+    again = second(plugins, fake)
+    again.create("TaskRun", again.checked("TaskRun", defined.task()))
+    assert fake.count("run_task") == 2
 
 
 def test_a_task_that_failed_while_nobody_watched_is_not(plugin, plugins, defined, fake):

@@ -25,6 +25,8 @@ REFUSED = "migrations: task arn failed: container migrate exited with code 3. La
         (["Preview failed: this release would be refused: ... (exit code 12 of the migrations command)"], 52),
         (["contract c0001 was not started: ... (as with exit code 15 of the migrations command)"], 55),
         (["this run would move the weights, and the weights are frozen since 2026"], 40),
+        (["step 2 failed. The weights were left as last set, blue 90, and the weights are frozen since 2026"], 40),
+        (["contract: the weights are frozen since 2026 (as with exit code 15 of the migrations command)"], 40),
         (["container app exited with code 3"], 255),  # the smoke test, or the service
         (["container migrate exited with code 137"], 255),  # killed: no exit code of the command's own
         (["update failed"], 255),
