@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ from preview.schema import Estimate, RevisionExamination, SchemaExamination, Sta
 from preview.scratch import Connection, NoScratchError, ScratchServer, scratch_server
 
 Connect = Callable[[], Connection]
+STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 def examine(folder: Path, facts: Mapping[str, Any] | None) -> SchemaExamination:
@@ -212,12 +214,21 @@ def _major(facts: Mapping[str, Any]) -> int | None:
     return int(head) if head.isdigit() else None
 
 
+def _stopped(*_: object) -> None:
+    """The scratch server is stopped and its folder removed; a second signal does not stop that."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main(arguments: Sequence[str]) -> int:
     """Print the examination of a tree."""
     parser = argparse.ArgumentParser(prog="python -m preview.examine", description="What revisions do to the schema.")
     parser.add_argument("--tree", type=Path, required=True, help="the folder migrations of a version")
     parser.add_argument("--facts", type=Path, help="a file with the facts of the last release")
     chosen = parser.parse_args(arguments)
+    for number in STOPS:  # whoever started this process may have had interrupts ignored
+        signal.signal(number, _stopped)
     facts = json.loads(chosen.facts.read_text(encoding="utf-8")) if chosen.facts else None
     try:
         found = examine(chosen.tree, facts)

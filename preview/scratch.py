@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ OWNER = "postgres"
 INITDB_SECONDS = 60.0
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
+REMOVALS, REMOVAL_SECONDS = 20, 0.1
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 _SETTINGS = {
     "listen_addresses": "'127.0.0.1'",
@@ -110,8 +112,21 @@ def scratch_server(major: int | None = None, **more: str) -> Iterator[ScratchSer
         with _running(programs, root, server, user):
             yield server
     finally:
-        places.remove()
+        try:
+            _clear(places, root)
+        except KeyboardInterrupt:  # in the middle of it
+            _clear(places, root)
+            raise
+
+
+def _clear(places: binaries.Places, root: Path) -> None:
+    """Remove the folders; again where a program that was killed still made a file."""
+    places.remove()
+    for _ in range(REMOVALS):
         shutil.rmtree(root, ignore_errors=True)
+        if not root.exists():
+            return
+        time.sleep(REMOVAL_SECONDS)
 
 
 def _choose(major: int | None) -> binaries.Distribution:
@@ -137,15 +152,21 @@ def _initialise(
         *(programs / "initdb", "-D", root / "data", "-U", OWNER, "-A", "scram-sha-256", "--pwfile", secret),
         *("--no-sync", "--no-instructions", "-E", "UTF8", "--locale", "C"),
     ]
+    process = subprocess.Popen(  # noqa: S603  (a program of the wheel)
+        command, env=_ENVIRONMENT, cwd=root, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        user=user.uid if other else None, group=user.gid if other else None, extra_groups=[] if other else None,
+        start_new_session=True,
+    )  # fmt: skip
     try:
-        done = subprocess.run(  # noqa: S603  (a program of the wheel)
-            command, env=_ENVIRONMENT, cwd=root, capture_output=True, text=True, check=False, timeout=INITDB_SECONDS,
-            user=user.uid if other else None, group=user.gid if other else None, extra_groups=[] if other else None,
-        )  # fmt: skip
+        _, said = process.communicate(timeout=INITDB_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise NoScratchError(f"initdb took more than {INITDB_SECONDS:g} s in {root}: is the machine busy?") from error
-    if done.returncode:
-        raise NoScratchError(f"initdb failed with exit code {done.returncode}: {_last_line(done.stderr)}")
+    finally:
+        if process.returncode is None:  # with the servers that it starts: they would go on writing
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    if process.returncode:
+        raise NoScratchError(f"initdb failed with exit code {process.returncode}: {_last_line(said)}")
     with (root / "data" / "postgresql.conf").open("a") as file:
         file.writelines(f"{name}={value}\n" for name, value in {**_SETTINGS, **more, "port": str(server.port)}.items())
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -67,10 +66,10 @@ def _wait(process: subprocess.Popen[bytes], work: Work, seconds: float) -> int:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """An interrupt lets it clean up."""
+    """A termination lets it clean up. An interrupt may be ignored there: that is inherited, and build servers do it."""
     if process.poll() is not None:
         return
-    process.send_signal(signal.SIGINT)
+    process.terminate()
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
