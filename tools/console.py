@@ -20,9 +20,12 @@ PROGRESS_SECONDS = 10.0  # between two lines of progress
 
 
 def say(text: str) -> None:
-    """Print one line at once, so that it is in order with what subprocesses print."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    """Print one line at once, so that it is in order with what subprocesses print. Nobody has to read it."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it has gone (`| head -1`); the work is done all the same
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(

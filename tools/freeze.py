@@ -9,13 +9,13 @@ import os
 import re
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from infra import naming
 from infra.naming import COLORS
 from provider import freeze as flag
 from provider.actor import actor
-from provider.aws import Aws
+from provider.aws import Aws, AwsError
 from provider.live import read_weights, show
 from provider.rpc.messages import Fail
 
@@ -25,6 +25,7 @@ from .project import LOCAL, ROOT, ToolError
 from .stack import settings
 
 T = TypeVar("T")
+_MISSING: Final = frozenset({"TargetGroupNotFound", "LoadBalancerNotFound"})
 
 
 def freeze(stack: str, reason: str) -> int:
@@ -71,7 +72,17 @@ def _rule(stack: str) -> tuple[Aws, str, str]:
         os.environ.update(found)
     region = _setting(text, "region") or os.environ.get("AWS_REGION", "")
     aws = Aws(region, _setting(text, "endpoint") or None, threading.Event())
-    return _asked(lambda: _look(aws, naming.prefix(_project(), stack)))
+    try:
+        return _look(aws, naming.prefix(_project(), stack))
+    except AwsError as error:
+        if error.code not in _MISSING:
+            raise ToolError(str(error)) from error
+        raise ToolError(
+            f"stack {stack}: found no load balancer of its own in {region} ({error}); expected what "
+            f"`make up STACK={stack}` makes, in the account that this shell points at"
+        ) from error
+    except Fail as refused:
+        raise ToolError(str(refused)) from refused
 
 
 def _look(aws: Aws, prefix: str) -> tuple[Aws, str, str]:

@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from preview.markdown import within
+from preview.prose import code, prose
+
 from . import child
 from .console import say
 from .project import STATE
@@ -22,6 +25,7 @@ REPORT = "BLUEGREEN_REPORT"  # the release's report goes to this file; the Markd
 EVENT_LOG = {"PULUMI_DEBUG_COMMANDS": "true"}  # without it the CLI has no --event-log
 PARTS = ("create-replacement", "delete-replaced", "discard-replaced", "read-replacement")  # of a replacement
 REFUSED = "this release would be refused"  # said by the report already
+ROOM = 3_000  # characters for each list of resources, and for the errors: the comment stays below what a forge takes
 QUIET = ("same", "read", "refresh")
 _COLOR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 
@@ -67,17 +71,19 @@ def artefact(stack: str, code: int, events: Sequence[Mapping[str, Any]], release
 
 def markdown(made: Mapping[str, Any], release: str) -> str:
     """The comment on a change request: the release first, then the resources."""
-    lines = [f"## Preview of stack {made['stack']}", ""]
+    lines = [f"## Preview of stack {prose(made['stack'])}", ""]
     if release:
         lines += [release.rstrip(), ""]
     elif not made["exitCode"]:
         lines += ["No release: nothing of it would change.", ""]
     lines += [f"**Resources.** {counts(made['changes'])}.", ""]
     for word in ("replaced", "deleted"):
-        lines += [f"- {word}: `{one['name']}` ({one['type']})" for one in made[word]]
+        told = [f"- {word}: {code(one['name'])} ({prose(one['type'])})" for one in made[word]]
+        lines += within(told, ROOM, f"- {word}: {{}}, {{}}")
     if made["exitCode"]:
         lines += ["", f"**The preview failed** (exit code {made['exitCode']}).", ""]
-        lines += [f"> {' '.join(error.split())}" for error in made["errors"] if not release or REFUSED not in error]
+        told = [f"> {prose(error)}" for error in made["errors"] if not release or REFUSED not in error]
+        lines += within(told, ROOM, "> … and {}: {}")
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -74,3 +74,13 @@ def test_an_interrupt_ends_what_was_started(tmp_path, number):
     assert errors == "tools: interrupted; nothing half-made is left\n"
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_who_stops_reading_stops_nothing():
+    """As `make freeze | head -1` does."""
+    program = "import sys; from tools.console import say; [say('line') for _ in range(3)]; sys.exit(7)"
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (7, b"")

@@ -67,7 +67,8 @@ def test_a_freeze_without_a_reason_is_refused(stack, reason, found):
 @pytest.mark.usefixtures("stack")
 def test_a_stack_without_a_load_balancer_is_named(monkeypatch):
     monkeypatch.setattr(freeze.naming, "prefix", lambda *_: "nowhere")
-    with pytest.raises(ToolError, match="TargetGroupNotFound"):
+    expected = r"stack dev: found no load balancer .* in eu-west-1 .*TargetGroupNotFound.*`make up STACK=dev` makes"
+    with pytest.raises(ToolError, match=expected):
         freeze.thaw("dev")
 
 
