@@ -22,8 +22,9 @@ _FIXED = frozenset({
     "25001", "25006", "25P02", "25P03", "25P04",  # what a transaction may not, or for how long
     "40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "53100", "53200", "53300",
 })  # fmt: skip
-# Sentences of these begin with a state and hold names of the statement that was sent. But a name can be made of a
-# value while a statement runs, such as by a cast to regclass, or in a function that composes statements.
+# Sentences of these states hold names and words of the statement. But a name can be made of a value: by the server,
+# such as in a cast to regclass, and by the revision, where it composes a statement of what it has read. So each must
+# be in a text of ours, which is the file and never the statement that was sent.
 _OF_NAMES = ("0A", "2B", "3F", "42", "54", "55")
 _CORE = frozenset({
     # waits, ends and space
@@ -42,13 +43,18 @@ _CORE = frozenset({
     "pg_enum.c", "pg_proc.c", "pg_type.c", "policy.c", "relation.c", "schemacmds.c", "sequence.c", "statscmds.c",
     "tablecmds.c", "trigger.c", "typecmds.c", "user.c", "view.c",
 })  # fmt: skip
-_QUOTED = re.compile('["«„“](.+?)["»“”]')  # the marks of other languages of the server too
+_MARKS = '"«„“»”'  # of other languages of the server too
+_QUOTED = re.compile(f"[{_MARKS}](.+?)[{_MARKS}]")
+_ONE_QUOTED = re.compile(f"[{_MARKS}](.+)[{_MARKS}]")  # "at or near" may quote a string that has marks in it
+# Where the server writes names without marks: a column with its table, a function before its types.
+_UNQUOTED = re.compile(r"\S\.|\.\S|\S\(")
+_NAMED = re.compile(r"column (.+) does not exist|(?:function|procedure) ([^(]+)\(.*\) (?:does not exist|is not unique)")
 
 
 def told(error: BaseException, own: str = "") -> str:
     """Type and sentence, or type, SQLSTATE and names, on one line.
 
-    own: text of ours that names what the statement is about; names in it are no values.
+    own: text of ours that the statement was made with, such as the revision's file; what is in it is no row's value.
     """
     cause = cause_of(error)
     shown = sentence(error, own)
@@ -93,7 +99,7 @@ def named(error: BaseException) -> str:
 
 def sentence(error: BaseException, own: str = "") -> str | None:
     """The server's own sentence; None where it may hold a row's value."""
-    cause, text = cause_of(error), f"{own} {getattr(error, 'statement', None) or ''}"
+    cause = cause_of(error)
     if not isinstance(cause, psycopg.Error):
         return None
     if cause.sqlstate is None:
@@ -102,7 +108,7 @@ def sentence(error: BaseException, own: str = "") -> str | None:
     said = _line(cause.diag.message_primary or "")
     if not said or not _is_of_the_core(cause):
         return None
-    return said if cause.sqlstate in _FIXED or _holds_only_names(cause, said, text) else None
+    return said if cause.sqlstate in _FIXED or _holds_only_names(cause, said, own) else None
 
 
 def cause_of(error: BaseException) -> BaseException:
@@ -111,13 +117,24 @@ def cause_of(error: BaseException) -> BaseException:
     return inner if isinstance(inner, psycopg.Error) else error
 
 
-def _holds_only_names(error: psycopg.Error, said: str, text: str) -> bool:
+def _holds_only_names(error: psycopg.Error, said: str, own: str) -> bool:
     diag, state = error.diag, error.sqlstate or ""
     if not state.startswith(_OF_NAMES) or diag.internal_query or diag.context:
         return False
-    if diag.statement_position:
-        return True  # it speaks of a place in the statement, which was read and not yet run
-    return state != "42601" and all(_has_word(text, name) for name in _QUOTED.findall(said))
+    cut = "\n" in (diag.message_primary or "") or sum(map(said.count, _MARKS)) % 2  # what is quoted has lines, or marks
+    if cut or (state == "42601" and not diag.statement_position):
+        return False
+    marked = (_ONE_QUOTED if state == "42601" else _QUOTED).findall(said)
+    return all(_has_word(own, name) for name in [*marked, *_without_marks(said)])
+
+
+def _without_marks(said: str) -> list[str]:
+    """Names that are not marked as such; all of the sentence where it is none that we know."""
+    rest = _QUOTED.sub("", said)
+    found = _NAMED.fullmatch(said)
+    if found is not None and (rest == said or _UNQUOTED.search(rest)):
+        return [name for name in found.groups() if name]
+    return [said] if _UNQUOTED.search(rest) else []
 
 
 def _is_of_the_core(error: psycopg.Error) -> bool:
@@ -125,7 +142,11 @@ def _is_of_the_core(error: psycopg.Error) -> bool:
 
 
 def _has_word(text: str, word: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) is not None
+    if not any(letter.isalnum() for letter in word):
+        return True  # a bracket or a comma
+    before = r"(?<!\w)" if word[0].isalnum() else ""
+    after = r"(?!\w)" if word[-1].isalnum() else ""
+    return re.search(before + re.escape(word) + after, text, re.IGNORECASE) is not None
 
 
 def _line(text: str) -> str:

@@ -73,10 +73,11 @@ def told(declared: Declaration) -> Iterator[None]:
     except MigrationError:
         raise
     except psycopg.Error as error:
-        raise _failure(f"migrations: backfill {declared.name} ({declared.revision.file.name})", error) from error
+        what = f"migrations: backfill {declared.name} ({declared.revision.file.name})"
+        raise _failure(what, error, declared.revision.file.read_text()) from error
 
 
-def _failure(what: str, error: psycopg.Error) -> MigrationError:
+def _failure(what: str, error: psycopg.Error, own: str) -> MigrationError:
     if is_lock_refusal(error):
         return LockNotObtainedError(f"{what}: {first_line(error)}; {KEPT}; run again when the table is free")
     if is_timeout(error):
@@ -86,6 +87,6 @@ def _failure(what: str, error: psycopg.Error) -> MigrationError:
     if server_errors.lost(error):
         return UnreachableError(f"{what}: the connection was lost: {first_line(error)}; {KEPT}; run again")
     return StatementFailedError(
-        f"{what} failed: {in_words(error)}; {KEPT}; the batch after `position` in "
+        f"{what} failed: {in_words(error, own)}; {KEPT}; the batch after `position` in "
         "schema_backfills holds the row; mend the backfill or the row, and release again"
     )
