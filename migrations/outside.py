@@ -1,7 +1,8 @@
 """How a revision runs outside a transaction: the mark that it was begun, and the session its operations run in.
 
-Such a revision may be left half done. Its mark is committed before it begins and goes with the row of its history, so
-that the next run knows and can say so. What makes the next run right is that each operation looks at what is there.
+Such a revision may be left half done. Its mark is committed right before its first try, when nobody is in the way any
+more, and goes with the row of its history, so that the next run knows and can say so. What makes the next run right is
+that each operation looks at what is there.
 """
 
 from __future__ import annotations

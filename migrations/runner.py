@@ -87,12 +87,18 @@ def _apply_with_retries(
     limits = Limits.of(revision, settings)
     what = f"migrations: {revision.phase} {revision.revision}"
 
+    marked = False
+
     def attempt() -> None:
+        nonlocal marked
         before(revision)
+        # Not earlier: a contract's mark closes the way back, and a run that never got as far has removed nothing. Nor
+        # is it taken back after a try that failed: what of it was committed is not known here.
+        if revision.outside_transaction and not marked:
+            outside.begin(connection, revision, settings, tries.say)
+            marked = True
         _apply_once(connection, scripts, revision, settings, tries.say)
 
-    if revision.outside_transaction:
-        outside.begin(connection, revision, settings, tries.say)
     try:
         tries.run(connection, what, limits, attempt)
     except (DBAPIError, psycopg.Error) as error:

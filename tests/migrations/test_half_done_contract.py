@@ -1,5 +1,6 @@
 """A contract revision outside a transaction that was broken off: what it removed is gone, and only its mark is left."""
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -85,6 +86,77 @@ def test_what_was_begun_counts_and_the_twin_without_its_mark_serves_errors(
     result_of(migrate(half_done, owner_environment, "expand", "v2"))
     again = migrate(half_done, owner_environment, "contract", "v2")
     assert (again.returncode, "was begun by" in again.stdout) == (6, True)
+
+
+@pytest.fixture
+def before_v3(schema_trees, owner_environment):
+    """All that comes before v3's contract, whose first revision runs outside a transaction."""
+    for version, command in (("v2", "roles"), ("v2", "expand"), ("v2", "backfill"), ("v3", "expand")):
+        result_of(migrate(schema_trees[version], owner_environment, command, version))
+    return schema_trees["v3"]
+
+
+@contextlib.contextmanager
+def held(server, name):
+    """Somebody reads the table for some time."""
+    with server.connect(name) as holder, holder.transaction():
+        holder.execute("LOCK TABLE orders IN ACCESS SHARE MODE")
+        holder.execute("SELECT pg_sleep(0.4)")
+        yield
+
+
+def marked(server, name):
+    with server.connect(name) as connection:
+        return connection.execute("SELECT revision FROM schema_marks").fetchall()
+
+
+IMPATIENT = {"MIGRATION_LOCK_BUDGET_SECONDS": "1"}
+
+
+def test_a_contract_that_never_began_leaves_the_way_back_open(
+    before_v3, schema_trees, owner_environment, schema_server, schema
+):
+    with held(schema_server, schema):
+        refused = migrate(before_v3, {**owner_environment, **IMPATIENT}, "contract", "v3")
+    assert refused.returncode == 4, refused.stderr
+    assert marked(schema_server, schema) == []
+    result_of(migrate(schema_trees["v2"], owner_environment, "check", "v2"))
+
+
+def test_twin_a_mark_before_the_look_closes_it_for_nothing(
+    before_v3, schema_trees, tmp_path, owner_environment, schema_server, schema
+):
+    tree = tmp_path / "early"
+    shutil.copytree(before_v3, tree)
+    file = tree / "migrations/runner.py"
+    try_it = "        tries.run(connection, what, limits, attempt)\n"
+    text = file.read_text()
+    assert try_it in text
+    early = "        outside.begin(connection, revision, settings, tries.say)\n"
+    file.write_text(text.replace(try_it, early + try_it))
+    with held(schema_server, schema):
+        assert migrate(tree, {**owner_environment, **IMPATIENT}, "contract", "v3").returncode == 4
+    assert marked(schema_server, schema) == [("c0001",)]
+    refused = migrate(schema_trees["v2"], owner_environment, "check", "v2")
+    assert (refused.returncode, "c0001 (begun, not completed)" in refused.stderr) == (3, True)
+
+
+def test_a_contract_that_is_held_back_right_before_its_try_has_not_begun(
+    before_v3, owner_environment, schema_server, schema
+):
+    with schema_server.connect(schema) as old:
+        with held(schema_server, schema):
+            runner = subprocess.Popen(
+                [sys.executable, "-m", "migrations", "contract"], cwd=before_v3, text=True, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, env={**BASE, **owner_environment, "APP_VERSION": "v3"},
+            )  # fmt: skip
+            while "not queueing" not in (line := runner.stdout.readline()):
+                assert line, runner.communicate()
+            # A version that does not know it begins while it waits.
+            old.execute("SET application_name = 'app blue v1'")
+        errors = runner.communicate(timeout=60)[1]
+        assert (runner.returncode, "app blue v1" in errors) == (15, True), errors
+    assert marked(schema_server, schema) == []
 
 
 def test_an_expand_that_was_begun_is_in_nobodys_way(schema_trees, owner_environment, schema_server, schema):
