@@ -62,6 +62,9 @@ LOCKING = (
     "VACUUM",
 )
 LIMITS = ("lock_timeout", "statement_timeout", "transaction_timeout", "idle_in_transaction_session_timeout")
+# These change what a statement means, or what it sets off.
+MEANING = ("role", "session_authorization", "session_replication_role", "standard_conforming_strings")
+REINDEX_OF_MANY = ("REINDEX_TARGET_DATABASE", "REINDEX_TARGET_SCHEMA", "REINDEX_TARGET_SYSTEM")
 NEVER_IN_TRANSACTION = (
     "ALTER_SYSTEM",
     "CREATE_DATABASE",

@@ -74,7 +74,7 @@ def lint(tree: Tree, todo: Sequence[Revision] | None = None) -> list[Linted]:
     moved = [render(revision) for revision in (*tree.expand, *tree.contract)]
     whole = [*moved, *(render(revision) for revision in tree.backfill)]
     asked = {revision.revision for revision in (todo if todo is not None else tree.all())}
-    found = lint_squawk.findings(moved)
+    found = lint_squawk.findings(moved, asked)
     return [_judge(sql, found.get(sql.revision.revision, [])) for sql in whole if sql.revision.revision in asked]
 
 

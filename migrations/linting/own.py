@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from migrations.linting import kinds, own_more
+from migrations.linting import calls, enum_values, kinds, own_more
 from migrations.linting.rules import OFFLINE, READS, SYNTAX
 from migrations.linting.sql import RevisionSql, Statement
 from migrations.linting.syntax import Node
@@ -35,7 +35,7 @@ def hits(sql: RevisionSql, squawks: Sequence[Hit]) -> Iterator[Hit]:
         return
     yield from _statements(sql)
     yield from _undeclared(sql)
-    yield from _other_drops(sql, {hit.statement for hit in squawks if hit.rule.startswith("ban-")})
+    yield from _others(sql, {hit.statement for hit in squawks if hit.rule.startswith(("ban-", "renaming-"))})
 
 
 def _of_the_file(sql: RevisionSql) -> Iterator[Hit]:
@@ -76,18 +76,25 @@ def _backfill(sql: RevisionSql) -> Iterator[Hit]:
 
 
 def made_here(statements: Sequence[Statement]) -> frozenset[str]:
-    """The tables that a revision makes itself: nobody else can hold them, and they are empty."""
+    """The tables that a revision makes itself: nobody else can hold them, and they are empty.
+
+    IF NOT EXISTS makes none where there is one, which may be in use.
+    """
     return frozenset(
         name.name
         for statement in statements
-        if statement.node.kind in {"CREATE_TABLE", "CREATE_TABLE_AS"}
+        if statement.node.kind in {"CREATE_TABLE", "CREATE_TABLE_AS"} and not statement.node.child("IF_NOT_EXISTS")
         for name in statement.node.all("TABLE_NAME")
     )
 
 
 def never_in_transaction(node: Node) -> bool:
     """Does PostgreSQL refuse to run it inside of a transaction?"""
-    return node.kind in kinds.NEVER_IN_TRANSACTION or (node.has("CONCURRENTLY_KW") and node.kind != "REFRESH")
+    return (
+        node.kind in kinds.NEVER_IN_TRANSACTION
+        or node.has(*kinds.REINDEX_OF_MANY)
+        or (node.has("CONCURRENTLY_KW") and node.kind != "REFRESH")
+    )
 
 
 def locked_tables(statement: Statement) -> Iterator[str]:
@@ -96,7 +103,7 @@ def locked_tables(statement: Statement) -> Iterator[str]:
     if node.kind in kinds.LOCKING:
         yield from _names(node)
     elif node.kind == "CREATE_TABLE":
-        for reference in node.all("REFERENCES_CONSTRAINT", "FOREIGN_KEY_CONSTRAINT", "PARTITION_OF"):
+        for reference in node.all("REFERENCES_CONSTRAINT", "FOREIGN_KEY_CONSTRAINT", "INHERITS", "PARTITION_OF"):
             yield from _names(reference)
 
 
@@ -114,16 +121,12 @@ def _undeclared(sql: RevisionSql) -> Iterator[Hit]:
             )
 
 
-def _other_drops(sql: RevisionSql, judged: Collection[int | None]) -> Iterator[Hit]:
+def _others(sql: RevisionSql, judged: Collection[int | None]) -> Iterator[Hit]:
+    """What squawk has no rule for at all."""
     for statement in sql.statements:
-        kind = statement.node.kind
-        if kind.startswith("DROP_") and statement.number not in judged:
-            what = kind.replace("_", " ")
-            yield Hit(
-                rule="ban-drop-other",
-                statement=statement.number,
-                message=f"{what} may take away what a version that is live needs",
-            )
+        rule, message = own_more.other(statement.node)
+        if rule and statement.number not in judged:
+            yield Hit(rule=rule, statement=statement.number, message=message)
 
 
 def _drop_cascade(statement: Statement, _: RevisionSql) -> str:
@@ -164,13 +167,10 @@ def _types(column: Node) -> Iterator[Node]:
 
 def _enum_value_used(statement: Statement, sql: RevisionSql) -> str:
     """A later statement of the transaction in which the value was added."""
-    used = {node.text for node in statement.node.all("STRING")}
     for earlier in sql.statements[: statement.number - 1]:
         same = earlier.transaction is not None and earlier.transaction == statement.transaction
-        added = earlier.node.child("ADD_VALUE") if same and earlier.node.kind == "ALTER_TYPE" else None
-        value = next(added.all("STRING"), None) if added else None
-        if value is not None and value.text in used:
-            return f"{value.text} was added to its enum in the same transaction"
+        if same and (message := enum_values.used(statement.node, earlier.node)):
+            return message
     return ""
 
 
@@ -189,6 +189,8 @@ def _needs_no_transaction(statement: Statement, _: RevisionSql) -> str:
 def _opaque(statement: Statement, _: RevisionSql) -> str:
     kind = statement.node.kind
     seen = kind in {*kinds.KNOWN, *kinds.TRANSACTION, *kinds.SESSION} or kind.startswith(kinds.DDL)
+    if seen and (function := calls.reaching(statement.node)):
+        return f"it calls {function}, which does more than the statement says"
     return "" if seen else f"the lint cannot see what {kind.replace('_', ' ')} does"
 
 
@@ -201,6 +203,8 @@ def _rewrites(statement: Statement, _: RevisionSql) -> str:
     node = statement.node
     if node.has(*kinds.REWRITES):
         return f"{next(node.all(*kinds.REWRITES)).kind.replace('_', ' ')} writes the whole table anew"
+    if node.has("REINDEX_TARGET_SYSTEM"):
+        return "REINDEX SYSTEM shuts everybody out of the catalog"
     if node.kind == "VACUUM" and node.has("FULL_KW"):
         return "VACUUM FULL writes the whole table anew"
     if node.kind == "REFRESH" and not node.has("CONCURRENTLY_KW"):
@@ -214,7 +218,7 @@ def _row_change(statement: Statement, sql: RevisionSql) -> str:
         target = next(_names(change), "")
         if target and target not in own:
             return f"{change.kind} of rows of {target}"
-    if statement.node.kind in {"INSERT", "CREATE_TABLE_AS"} and statement.node.has("FROM_CLAUSE"):
+    if statement.node.kind in {"INSERT", "CREATE_TABLE_AS"} and statement.node.has("FROM_CLAUSE", "TABLE"):
         return f"{statement.node.kind.replace('_', ' ')} copies rows that are read from a table"
     return ""
 
@@ -225,14 +229,36 @@ def _session_state(statement: Statement, _: RevisionSql) -> str:
         return f"{node.kind.replace('_', ' ')} changes the runner's session"
     if node.kind != "SET":
         return ""
-    names = [parameter.text.strip().lower() for parameter in node.all("CONFIG_PARAMETER_REF")]
+    names = [parameter.name.strip('"').lower() for parameter in node.all("CONFIG_PARAMETER_REF")]
     if limits := [name for name in names if name in kinds.LIMITS]:
         return f"it sets {limits[0]}, which the runner has set"
+    if others := [name for name in names if name in kinds.MEANING]:
+        return f"it sets {others[0]}: its statements do something else then than the lint reads"
     return "" if node.has("LOCAL_KW") else "SET without LOCAL outlives the revision"
+
+
+def _conversion(statement: Statement, _: RevisionSql) -> str:
+    return own_more.implicit_conversion(statement.node)
+
+
+def _inherited(statement: Statement, _: RevisionSql) -> str:
+    """Squawk knows of every other change of a constraint."""
+    inherits = any(change.child("INHERIT") for change in statement.node.all("ALTER_CONSTRAINT"))
+    return "INHERIT gives the restriction to every child of the table" if inherits else ""
+
+
+def _replaced(statement: Statement, _: RevisionSql) -> str:
+    """Squawk knows of what is replaced more often."""
+    node = statement.node
+    found = node.kind in {"CREATE_LANGUAGE", "CREATE_TRANSFORM"} and node.child("OR_REPLACE")
+    return f"{node.kind.replace('_', ' ')} with OR REPLACE exchanges what is in use" if found else ""
 
 
 _STATEMENT_RULES: Final[dict[str, Callable[[Statement, RevisionSql], str]]] = {
     "adding-field-with-default": _serial,
+    "ban-implicit-conversion": _conversion,
+    "ban-new-write-restriction": _inherited,
+    "ban-replace-view-function": _replaced,
     "ban-truncate": _truncate,
     "column-check": _column_check,
     "drop-cascade": _drop_cascade,

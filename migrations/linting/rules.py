@@ -141,9 +141,11 @@ _OWN: Final[Mapping[str, str]] = {
     "tables-declared": "name it in `tables`: while a long transaction holds it the runner does not queue",
 }
 _OWN_NOT_IN_EXPAND: Final[Mapping[str, str]] = {
+    "ban-alter-other": _BOTH_LIVE,
     "ban-drop-other": _CONTRACT,
     "ban-event-trigger": "it runs in each session that changes the schema, the runner's too: it is for who runs the "
     "database",
+    "ban-implicit-conversion": _BOTH_LIVE + "; a statement of it may mean something else, or nothing at all",
     "ban-replication": "publications and subscriptions are for who runs the replication",
     "ban-rule": _BOTH_LIVE + "; use a trigger, which sees one row at a time",
     "python-side-default": "give it a server_default too: the older version writes rows without it",
