@@ -49,12 +49,17 @@ class Stage:
         self.embedded = Embedded(project=self.project, folder=self.folder / "aws")
 
     def open(self) -> None:
-        """Start a fresh embedded AWS, lay the trees and make the stack. Raises EmbeddedError, EngineError, OSError."""
+        """Start a fresh embedded AWS, lay the trees and make the stack.
+
+        Raises BadTreeError, EmbeddedError, EngineError, OSError.
+        """
         shutil.rmtree(self.folder / "log", ignore_errors=True)
         (self.folder / "log").mkdir(parents=True)
         for name in ("requests.tsv", "orders.jsonl"):
             (self.folder / name).unlink(missing_ok=True)
-        self.trees = trees.lay_all(self.folder / "trees")
+        if left_out := trees.left_out(self.project):
+            self.show(left_out)
+        self.trees = trees.lay_all(self.folder / "trees", self.project)
         self.versions = {name: content_version(tree) for name, tree in self.trees.items()}
         leftover.end(self.folder / "pulumi.json")
         self.embedded.stop()  # what an interrupted run left

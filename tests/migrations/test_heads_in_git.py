@@ -7,7 +7,7 @@ import pytest
 
 from migrations.errors import BadTreeError
 from migrations.tree import read_tree
-from rehearsal.trees import PROJECT
+from rehearsal.trees import lay
 
 pytestmark = pytest.mark.slow
 REVISION = 'revision = "{name}"\ndown_revision = "{down}"\nbranch_labels = None\ndepends_on = None\n'
@@ -18,9 +18,7 @@ class Repository:
 
     def __init__(self, folder):
         self.folder = folder
-        shutil.copytree(
-            PROJECT / "migrations/expand", folder / "expand", ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
-        )
+        shutil.copytree(lay("v1", folder.parent) / "migrations/expand", folder / "expand")
         (folder / "contract").mkdir()
         (folder / "contract/.gitkeep").touch()
         self.git("init", "-q", "-b", "main")

@@ -9,7 +9,7 @@ import pytest
 from migrations.errors import LintRefusedError
 from migrations.linting.lint import lint, require_clean
 from migrations.tree import read_tree
-from rehearsal.trees import PROJECT, TREES
+from rehearsal.trees import CHECKOUT, PROJECT, TREES
 from tests.support.own_revisions import OwnRevisions
 from tests.support.trees_on_disk import BASE, migrate, result_of
 
@@ -80,7 +80,7 @@ def test_an_exception_is_for_its_revision_alone(own):
     assert [len(one.errors) for one in lint(own.tree())] == [0, 1]
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", [*TREES, CHECKOUT])
 def test_every_revision_of_every_version_is_clean(schema_trees, name):
     """For ever: a revision that is added is linted here without a test of its own."""
     tree = read_tree(schema_trees[name] / "migrations")

@@ -11,7 +11,7 @@ from migrations import rule
 from migrations.errors import BadTreeError
 from migrations.rule import Applied, Known
 from migrations.tree import FOLDERS, HEAD, PHASES, read_tree
-from rehearsal.trees import TREES
+from rehearsal.trees import CHECKOUT, TREES
 from tests.support.trees_on_disk import BASE
 
 
@@ -70,7 +70,7 @@ def test_other_mistakes_are_named(tmp_path):
         read_tree(tmp_path)
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", [*TREES, CHECKOUT])
 def test_each_tree_of_the_project_has_one_head_for_each_phase_that_names_its_file(schema_trees, name):
     """Part of make check: a second head is red before an image is built."""
     migrations = schema_trees[name] / "migrations"
@@ -81,7 +81,7 @@ def test_each_tree_of_the_project_has_one_head_for_each_phase_that_names_its_fil
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", [*TREES, CHECKOUT])
 def test_alembic_sees_the_same_tree(schema_trees, name):
     """Our reading of the files and Alembic's own agree, for every version."""
     program = (

@@ -14,7 +14,7 @@ from preview.estimate import Rates, Size
 from preview.observe import Seen
 from preview.schema import Lock
 from preview.schema import examine as through_the_door
-from rehearsal.trees import PROJECT, TREES, lay_all
+from rehearsal.trees import CHECKOUT, PROJECT, TREES, lay, lay_all
 from tests.support.own_revisions import OwnRevisions
 from tests.support.scratch_postgres import scratch_server
 
@@ -23,7 +23,8 @@ MEGABYTE = 1_000_000
 
 @pytest.fixture(scope="session")
 def trees(tmp_path_factory):
-    return lay_all(tmp_path_factory.mktemp("trees"))
+    folder = tmp_path_factory.mktemp("trees")
+    return {**lay_all(folder), CHECKOUT: lay(CHECKOUT, folder)}
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def facts(*revisions, server="18.4", ddl=None, **tables):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", [*TREES, CHECKOUT])
 def test_every_revision_declares_the_tables_that_it_was_seen_to_lock(trees, name):
     """For ever: a revision that is added is measured here without a test of its own."""
     found = through_the_door(trees[name] / "migrations", None)

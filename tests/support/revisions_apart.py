@@ -2,11 +2,13 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from migrations.errors import BadTreeError
 from migrations.tree import FOLDERS, HEAD, PHASES, Revision, read_tree
-from rehearsal.trees import RELEASES
+from rehearsal.trees import CHECKOUT, RELEASES, lay
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,32 @@ class Place:
     def id(self) -> str:
         """Name of a test's case."""
         return f"{self.release}-{self.revision}"
+
+
+# The example's releases, and the checkout as it is, after the first of them.
+LINES = (RELEASES, ("v1", CHECKOUT))
+
+
+def cases(into: Path) -> list[Place]:
+    """Every revision of every line of releases, each once. What can't be read has none."""
+    found: dict[str, Place] = {}
+    for releases in LINES:
+        with suppress(BadTreeError):  # when tests are collected: raised there, it would end the others too
+            found = {place.id: place for place in read_line(releases, into)} | found
+    return list(found.values())
+
+
+def read_line(releases: tuple[str, ...], into: Path) -> list[Place]:
+    """Its revisions, laid as folders in `into`. Raises BadTreeError."""
+    trees = {name: lay(name, into) for name in releases}
+    # A checkout that no longer begins as v1 does is another service, and nothing was served before it.
+    other = CHECKOUT in releases and not _goes_on(trees)
+    return list(places(trees, (CHECKOUT,) if other else releases))
+
+
+def _goes_on(trees: Mapping[str, Path]) -> bool:
+    first, checkout = ({(one.revision, one.checksum) for one in in_order(trees[name])} for name in ("v1", CHECKOUT))
+    return first <= checkout
 
 
 def places(trees: Mapping[str, Path], releases: tuple[str, ...] = RELEASES) -> Iterator[Place]:
