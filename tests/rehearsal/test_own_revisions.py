@@ -110,6 +110,38 @@ def test_without_what_the_overlays_follow_it_says_what_to_do(mine, tmp_path):
         lay("v1", tmp_path, mine)
 
 
+LAY = """
+from pathlib import Path
+from infra.version import content_version
+from rehearsal.trees import lay_all
+print(*(f"{name} {content_version(tree)}" for name, tree in lay_all(Path("laid")).items()), sep="\\n")
+"""
+
+
+def test_the_example_that_is_kept_as_an_overlay_outlives_the_service_made_of_it(untouched, tmp_path):
+    """As docs/rehearsal.md says to do it."""
+    project = shutil.copytree(untouched, tmp_path / "service")
+    kept = project / "rehearsal/overlays/v1"
+    shutil.copytree(project / "app", kept / "app", dirs_exist_ok=True)
+    shutil.copytree(project / "migrations/expand", kept / "migrations/expand", dirs_exist_ok=True)
+    expected = laid(project)
+    (project / "app/health.py").write_text("ANOTHER = 1\n")
+    for file in (project / "migrations/expand").glob("e*.py"):
+        file.rename(file.with_name("e0001_invoices.py"))
+    (project / "migrations/expand/HEAD").write_text("e0001_invoices\n")
+    assert laid(project) == expected
+    # Without it the rehearsal's first version would be the other service.
+    shutil.rmtree(kept)
+    assert laid(project)["v1"] != expected["v1"]
+
+
+def laid(project):
+    """The version of each tree that the project lays, as a process of its own does."""
+    done = subprocess.run([sys.executable, "-c", LAY], cwd=project, env=BASE, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return dict(line.split() for line in done.stdout.splitlines())
+
+
 def collected(project):
     """The cases of every revision, and how collecting the tests of the schema ended."""
     done = run(project, "pytest", "tests/migrations", "--collect-only")
