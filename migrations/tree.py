@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from migrations.backfilling import wellformed
 from migrations.errors import BadTreeError
 from migrations.revision_file import FOLDERS, Phase, Revision, read_revision
 
@@ -64,6 +65,7 @@ def read_tree(folder: Path = FOLDER) -> Tree:
             raise BadTreeError(f"migrations: {revision.file.name} depends on {missing[0]}, which is in no file")
         if missing := sorted(set(revision.needs_backfills) - tree.known("backfill")):
             raise BadTreeError(f"migrations: {revision.file.name} needs backfill {missing[0]}, which is in no file")
+    wellformed.require(tree.backfill, tree.known("expand"))
     return tree
 
 

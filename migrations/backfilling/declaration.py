@@ -16,11 +16,10 @@ from typing import Self
 
 from psycopg import sql
 
+from migrations.backfilling import wellformed
 from migrations.database import Connection
 from migrations.errors import BadTreeError
 from migrations.revision_file import Revision
-
-_TEXTS = ("table", "key", "assign", "todo")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,17 +34,8 @@ class Declaration:
 
     @classmethod
     def of(cls, revision: Revision) -> Self:
-        """From the constants of the file. Raises BadTreeError."""
-        where = f"migrations: backfills/{revision.file.name}"
-        texts: dict[str, str] = {}
-        for name in _TEXTS:
-            value = revision.settings.get(name)
-            if not isinstance(value, str) or not value.strip():
-                raise BadTreeError(f'{where} has {name} {value!r}, expected a text: `{name} = "..."`')
-            texts[name] = value
-        if not revision.depends_on:
-            raise BadTreeError(f'{where} has no `needs = "..."`, expected the expand revision that it fills')
-        return cls(revision=revision, **texts)
+        """From the constants of the file, which are complete, or the tree was refused when it was read."""
+        return cls(revision=revision, **{name: str(revision.settings[name]) for name in wellformed.TEXTS})
 
     @property
     def name(self) -> str:

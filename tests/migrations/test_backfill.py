@@ -229,9 +229,7 @@ def test_a_failure_shows_no_value_of_a_row(filling):
             f"{TABLE.format(kind='int')}; CREATE UNIQUE INDEX ON items (old) WHERE times = 0",
             {"key": "old"}, 9, "items.old has no unique index",
         ),
-        (TABLE.format(kind="int"), {"needs": None}, 9, "has no `needs"),
         (TABLE.format(kind="int"), {"todo": "nowhere IS NULL"}, 6, "UndefinedColumn"),
-        (TABLE.format(kind="int"), {"assign": "filled ="}, 12, "syntax-error"),
     ],
 )  # fmt: skip
 def test_a_declaration_that_makes_no_sense_is_refused(filling, create, declared, code, named):

@@ -285,16 +285,16 @@ todo = {todo!r}
     [
         ("n = 1", "n IS NULL", set()),
         ("n = (SELECT max(k) FROM parts)", "n IS NULL AND t ~ ';'", set()),
-        ("n = 1; DROP TABLE orders", "true", {"syntax-error", "backfill-statement"}),
         ("n = 1", "n IS NULL; DROP TABLE orders", {"backfill-statement"}),
         ("n = 1 WHERE n IS NULL; UPDATE orders SET n = 2", "n = 1", {"backfill-statement"}),
-        ("n = ", "n IS NULL", {"syntax-error"}),
     ],
 )
 def test_the_texts_of_a_backfill_make_one_update(own, assign, todo, refused):
+    """The tree refuses what is no SQL; who lets that pass with an exception still has this rule before him."""
     own.add("CREATE TABLE parts (id bigint)")
-    (own.folder / "backfills" / "b0001_fill.py").write_text(BACKFILL.format(assign=assign, todo=todo))
+    text = BACKFILL.format(assign=assign, todo=todo)
+    if refused:
+        text += 'lint_exceptions = {"syntax-error": "what the test is about"}\n'
+    (own.folder / "backfills" / "b0001_fill.py").write_text(text)
     (own.folder / "backfills" / "HEAD").write_text("b0001\n")
-    found = errors(own)[1]
-    assert found <= refused
-    assert bool(found) is bool(refused)
+    assert errors(own)[1] - {"lint-exceptions"} == refused
