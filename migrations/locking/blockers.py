@@ -42,6 +42,17 @@ CONFLICTS: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
+# What else a statement may wait for, as `pg_locks` calls it.
+_HELD: Final[Mapping[str, str]] = {
+    "transactionid": "a row that it wrote",
+    "tuple": "a row",
+    "spectoken": "a row that it wrote",
+    "virtualxid": "an older snapshot or a lock",
+    "advisory": "an advisory lock",
+}
+_LATELY_SECONDS = 2.0
+
+
 def spelled(mode: str) -> str:
     """`pg_locks` says AccessShareLock where SQL says ACCESS SHARE."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", mode.removesuffix("Lock")).upper()
@@ -49,16 +60,21 @@ def spelled(mode: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Blocker:
-    """A transaction that holds a table the runner needs, or waits for it before us."""
+    """A transaction that holds a table or a row that the runner needs, or waits for it before us."""
 
     pid: int | None  # None: a prepared transaction, which has no process
     name: str  # application_name, else what kind of process it is; a prepared transaction's own name
     state: str
     age: float  # seconds since its transaction began; where that is hidden from us: since it was first seen
-    table: str
-    mode: str
+    table: str  # or what else it holds, in words
+    mode: str  # of its lock on a table, else the kind of lock as `pg_locks` has it
     waits: bool
     query: str = field(default="", repr=False)  # as the server has it: never to be shown without `redact`
+
+    @property
+    def has_table(self) -> bool:
+        """False: a row, or a snapshot."""
+        return self.mode in CONFLICTS
 
     def __str__(self) -> str:
         """Who it is, for the progress."""
@@ -99,6 +115,17 @@ LEFT JOIN pg_prepared_xacts AS prepared ON prepared.transaction = own.transactio
 WHERE held.locktype = 'relation' AND held.pid IS DISTINCT FROM pg_backend_pid()
   AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+# The one whom a session waits for that waits for no table. pg_blocking_pids answers 0 for a prepared transaction.
+_BEHIND = """
+SELECT blocking.pid, coalesce(nullif(session.application_name, ''), session.backend_type, ''),
+       CASE WHEN blocking.pid = 0 THEN 'prepared' ELSE coalesce(session.state, 'state not visible') END,
+       coalesce(extract(epoch FROM clock_timestamp() - coalesce(session.xact_start, waiting.waitstart)), 0)::float8,
+       coalesce(session.query, ''), waiting.locktype
+FROM pg_locks AS waiting CROSS JOIN unnest(pg_blocking_pids(waiting.pid)) AS blocking(pid)
+LEFT JOIN pg_stat_activity AS session ON session.pid = blocking.pid
+WHERE waiting.pid = %s AND NOT waiting.granted AND waiting.locktype <> 'relation'
+ORDER BY session.xact_start LIMIT 1
+"""
 _WRAPAROUND = "to prevent wraparound"
 
 
@@ -111,7 +138,25 @@ class Lookout:
     clock: Callable[[], float] = time.monotonic
     learned: dict[int, str] = field(default_factory=dict)  # relation: the mode a try waited for
     unsure: bool = False  # the last look saw somebody for the first time whose age is hidden from us
+    behind: Blocker | None = None  # whom this try waited for last, where it was for no table
+    _behind_at: float = float("-inf")
     _seen: dict[tuple[int | None, str], float] = field(default_factory=dict)
+
+    @property
+    def lately_behind(self) -> Blocker | None:
+        """Whom the try waited for until a moment ago."""
+        return self.behind if self.clock() - self._behind_at <= _LATELY_SECONDS else None
+
+    def remember(self, connection: Connection, pid: int) -> None:
+        """Note whom this session waits for, where it is for no table."""
+        row = connection.execute(_BEHIND, (pid,)).fetchone()
+        if row is not None:
+            who, name, state, age, query, kind = row
+            held = _HELD.get(kind, "a lock")
+            self.behind = Blocker(
+                pid=who or None, name=name, state=state, age=age, table=held, mode=kind, waits=False, query=query
+            )
+            self._behind_at = self.clock()
 
     def find(self, connection: Connection, age: float) -> list[Blocker]:
         """Transactions older than `age` seconds that are in the way; who holds before who waits, oldest first."""

@@ -23,6 +23,7 @@ class Limits:
     mode: str  # `lock_mode`: the strongest lock it takes on them
     lock_timeout: float  # `lock_timeout`: of the first try
     statement_timeout: float  # `statement_timeout`: of each statement, and of a pause between two
+    outside_transaction: bool = False  # `outside_transaction`: what a try that failed has done may stay
 
     @classmethod
     def of(cls, revision: Revision, settings: Settings) -> Limits:
@@ -34,6 +35,7 @@ class Limits:
             mode=str(own.get("lock_mode", STRONGEST)),
             lock_timeout=revision_limits.seconds(own.get("lock_timeout")) or settings.budgets.lock_timeout,
             statement_timeout=revision_limits.seconds(own.get("statement_timeout")) or _DEFAULT_STATEMENT_TIMEOUT,
+            outside_transaction=revision.outside_transaction,
         )
 
     def set(self, connection: Connection, lock_timeout: float) -> None:

@@ -29,7 +29,10 @@ PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS = (1.0, 60.0)
 _LOOK_AGAIN_SECONDS = 0.25
 _SAY_EVERY_SECONDS = 5.0
-_NOTHING_KEPT = "nothing of it was kept"
+_KEPT = {
+    False: "nothing of it was kept",
+    True: "what its statements did outside a transaction may be there in part, and the next run goes on from there",
+}
 
 
 @dataclass(kw_only=True)
@@ -76,7 +79,7 @@ class Tries:
                 with self.watch.over(lookout, self._age, self.until):
                     attempt()
             except (DBAPIError, psycopg.Error) as error:
-                self._judge(connection, what, lookout, error)
+                self._judge(connection, what, limits, lookout, error)
             else:
                 self.waited += began - self._began
                 return
@@ -113,17 +116,24 @@ class Tries:
             found = lookout.find(connection, self._age)
         return found
 
-    def _judge(self, connection: Connection, what: str, lookout: Lookout, error: Exception) -> None:
+    def _judge(self, connection: Connection, what: str, limits: Limits, lookout: Lookout, error: Exception) -> None:
         """Return where another try makes sense, else raise."""
         cause = cause_of(error)
         if self.watch.overdue and is_timeout(cause):
-            raise self._out_of_time(what) from error
+            raise self._out_of_time(what, limits, lookout.lately_behind) from error
         withdrawn = self.watch.withdrawn and is_timeout(cause)
+        if not withdrawn and is_timeout(cause) and (behind := lookout.lately_behind) is not None:
+            raise LockNotObtainedError(
+                f"{what}: a statement waited until it was canceled (its limit is {limits.statement_timeout:g} s): "
+                f"{behind.in_full()}; {_KEPT[limits.outside_transaction]}; run again when that transaction has ended"
+            ) from error
         if not withdrawn and not is_lock_refusal(cause):
             raise error
         self.refused += 1
         # Who was in the way may be gone by the time that the budget is: looked up while it is fresh.
-        if found := lookout.find(connection, 0):
+        if lookout.behind is not None:
+            self.last = lookout.behind
+        elif found := lookout.find(connection, 0):
             self.last = found[0]
         told = f": {self.last}" if self.last else ""
         if withdrawn:
@@ -136,17 +146,24 @@ class Tries:
         self.sleep(seconds)
 
     def _given_up(self, what: str, limits: Limits) -> Exception:
-        if self.last is None:  # nothing was in the way: the time went into what was applied before
-            return self._out_of_time(what)
-        tables = ", ".join(limits.tables) or "the tables it needs"
+        if self.last is None and not self.refused:  # the time went into what was applied before
+            return self._out_of_time(what, limits)
+        kept = _KEPT[limits.outside_transaction]
+        needed = ", ".join(limits.tables) or "the tables it needs"
+        if self.last is not None and not self.last.has_table:
+            needed = "what it needs"
         waited = self.waited + self.clock() - self._began
+        who, then = "nobody was seen in the way", "run again"
+        if self.last is not None:
+            who, then = self.last.in_full(), "run again when that transaction has ended"
         return LockNotObtainedError(
-            f"{what}: no lock on {tables} in {waited:.0f} s (of {self.budget:.0f} s for the locks of the phase) and "
-            f"{self.refused} tries: {self.last.in_full()}; {_NOTHING_KEPT}; run again when that transaction has ended"
+            f"{what}: no lock on {needed} in {waited:.0f} s (of {self.budget:.0f} s for the locks of the phase) and "
+            f"{self.refused} tries: {who}; {kept}; {then}"
         )
 
-    def _out_of_time(self, what: str) -> Exception:
+    def _out_of_time(self, what: str, limits: Limits, behind: Blocker | None = None) -> Exception:
+        waits = f" while it waited: {behind.in_full()}" if behind else ""
         return OutOfTimeError(
-            f"{what}: the time of the whole phase is over; {_NOTHING_KEPT}, what was applied before it stays; "
-            "run again, or give it more time (timeoutSeconds)"
+            f"{what}: the time of the whole phase is over{waits}; {_KEPT[limits.outside_transaction]}, what was "
+            "applied before it stays; run again, or give it more time (timeoutSeconds)"
         )
