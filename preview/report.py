@@ -17,7 +17,7 @@ from migrations.errors import Exit, MigrationError
 from migrations.revision_file import Phase
 from migrations.rule import Applied, needed_backfills
 from migrations.tree import read_tree
-from preview import adoption, release
+from preview import adoption, release, unseen
 from preview.release import Asked, Part
 
 FORMAT: Final = 1
@@ -117,14 +117,16 @@ def unservable(asked: Asked, facts: Mapping[str, Any] | None) -> list[str]:
 
 
 def _schema(asked: Asked, schema: Schema, found: Mapping[str, Any] | None, notes: list[str], now: datetime) -> Part:
-    revisions = [one for one in found["revisions"] if one["phase"] in schema.phases] if found else []
+    # Without a tree the names on record are all there is: a contract that will run is told at least.
+    there = found["revisions"] if found else unseen.contracts(asked, schema.facts) if schema.tree is None else []
+    revisions = [one for one in there if one["phase"] in schema.phases]
     phases = [_phase(asked, phase, revisions) for phase in PHASES]
     return {
         "facts": _facts(asked, schema.facts, now),
         "notes": [*notes, *(found["notes"] if found else [])],
         "measured": found["measured"] if found else {"done": False, "reason": "", "server": ""},
         "phases": [phase for phase in phases if phase["revisions"]],
-        "lint": _lint(revisions),
+        "lint": _lint(revisions, looked=found is not None),
         "seconds": found["seconds"] if found else 0.0,
     }
 
@@ -200,10 +202,11 @@ def _age(taken: object, now: datetime) -> float | None:
     return round((now - (moment if moment.tzinfo else moment.replace(tzinfo=UTC))).total_seconds(), 1)
 
 
-def _lint(revisions: list[Part]) -> Part:
+def _lint(revisions: list[Part], *, looked: bool) -> Part:
     found = [finding for one in revisions for finding in one["findings"]]
     errors = [finding for finding in found if finding["level"] == "error"]
-    verdict = "refused" if errors else "passed" if revisions else "nothing to look at"
+    passed = "passed" if looked else "not looked at"
+    verdict = "refused" if errors else passed if revisions else "nothing to look at"
     return {
         "verdict": verdict,
         "errors": errors,

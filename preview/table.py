@@ -16,7 +16,7 @@ SHORT: Final = 0.1  # seconds; below it nobody cares
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], flexible: int, indent: str = GAP) -> list[str]:
     """Aligned lines; the column `flexible` is cut so that they fit."""
-    cells = [list(head), *([_one_line(cell) for cell in row] for row in rows)]
+    cells = [list(head), *([one_line(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     others = sum(width for column, width in enumerate(widths) if column != flexible)
     room = WIDTH - len(indent) - len(GAP) * (len(head) - 1) - others
@@ -79,5 +79,6 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     return GAP.join(short(cell, width).ljust(width) for cell, width in zip(cells, widths, strict=True))
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The text with single spaces for all white space."""
     return " ".join(text.split())

@@ -1,4 +1,7 @@
-"""The report as a person reads it in the terminal: plain lines, aligned, at most as wide as `table.WIDTH`."""
+"""The report as a person reads it in the terminal: plain lines, aligned, at most as wide as `table.WIDTH`.
+
+`render` alone makes text of others fit for a terminal; the other functions take the report as it is.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from preview.table import SHORT, count, seconds, size, table, tasks, wrap
+from preview.table import SHORT, count, one_line, seconds, size, table, tasks, wrap
+from preview.visible import everywhere, terminal
 
 SQL_LINES: Final = 40  # of one revision; the JSON has all
+SQL_WIDTH: Final = 400  # characters of one line of it
 GAP: Final = "  "
 COLORS: Final = ("blue", "green")
 HEAD: Final = ("revision", "statement", "table", "lock", "does", "takes")
@@ -20,6 +25,7 @@ Part = Mapping[str, Any]
 
 def render(report: Part) -> str:
     """The whole report."""
+    report = everywhere(report, terminal)
     blocks = [
         _title(report),
         list(_database(report["schema"])),
@@ -37,10 +43,10 @@ def title(report: Part) -> str:
     """What is asked for, in one line."""
     asked = report["release"]
     if asked["action"] == "none":
-        return f"no release: {asked['color']} serves {asked['version']} already"
+        return one_line(f"no release: {asked['color']} serves {asked['version']} already")
     before = f", from {asked['from']}" if asked["from"] else ""
     first = "first release" if asked["action"] == "first" else asked["action"]
-    return f"{first} of {asked['version']} to {asked['color']}{before}"
+    return one_line(f"{first} of {asked['version']} to {asked['color']}{before}")
 
 
 def _title(report: Part) -> list[str]:
@@ -59,7 +65,7 @@ def _database(schema: Part) -> Iterator[str]:
 def notes(schema: Part) -> list[str]:
     """What a reader should know of how the SQL was looked at."""
     found = list(schema["notes"])
-    if schema["phases"] and not schema["measured"]["done"]:
+    if schema["phases"] and not schema["measured"]["done"] and schema["measured"]["reason"]:
         found.insert(0, f"locks and times were not measured: {schema['measured']['reason']}")
     if not schema["phases"] and not found:
         found.append("no revision is pending")
@@ -95,18 +101,29 @@ def sizes(schema: Part) -> str:
 def _phase(phase: Part) -> list[str]:
     lines = wrap(f"{phase['phase']}: {phase['when']}", GAP)
     for revision in phase["revisions"]:
-        lines.append(f"{GAP * 2}-- {revision['revision']} ({revision['file']})")
-        lines += [GAP * 2 + line for line in sql(revision)]
-    return [*lines, *table(*_rows(phase), flexible=STATEMENT, indent=GAP * 2), *_remarks(phase)]
+        lines += [GAP * 2 + line for line in (named(revision), *sql(revision))]
+    head, rows = _rows(phase)
+    return [*lines, *(table(head, rows, STATEMENT, GAP * 2) if rows else []), *_remarks(phase)]
+
+
+def named(revision: Part) -> str:
+    """The line above the statements of a revision. Where only an image holds it, its file is not known."""
+    return one_line(f"-- {revision['revision']}" + (f" ({revision['file']})" if revision["file"] else ""))
 
 
 def sql(revision: Part) -> list[str]:
     """The statements of a revision, cut where they are very long."""
-    lines = [line for statement in revision["statements"] for line in _ended(statement["sql"]).splitlines()]
+    lines = [line for statement in revision["statements"] for line in _ended(statement["sql"]).split("\n")]
     if not lines:
-        return [f"-- SQL not known: {revision['reason']}"] if revision["reason"] else []
+        return [_cut(one_line(f"-- SQL not known: {revision['reason']}"))] if revision["reason"] else []
     more = len(lines) - SQL_LINES
-    return lines if more <= 0 else [*lines[:SQL_LINES], f"-- {more} more lines: see the JSON"]
+    cut = [_cut(line) for line in lines[:SQL_LINES]]
+    return cut if more <= 0 else [*cut, f"-- {more} more lines: see the JSON file"]
+
+
+def _cut(line: str) -> str:
+    more = len(line) - SQL_WIDTH
+    return line if more <= 0 else f"{line[:SQL_WIDTH]}… -- {more} more characters: see the JSON file"
 
 
 def _ended(statement: str) -> str:

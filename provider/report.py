@@ -87,7 +87,7 @@ class ReleaseReport(Handler):
         return Made(id=resource_id(request), state={**request.inputs, **facts.noted(request.inputs, request.state)})
 
     def _tell(self, request: Request) -> None:
-        from preview import files, text
+        from preview import files, table, text, visible
         from provider.reporting import made
 
         work = self.context.work(request)
@@ -97,7 +97,7 @@ class ReleaseReport(Handler):
         if os.environ.get(FILE):
             files.write(report, os.environ[FILE])
         if refused := report["refused"]:
-            reasons = "; ".join(one["reason"] for one in refused)
+            reasons = visible.terminal("; ".join(table.one_line(one["reason"]) for one in refused))
             raise Fail(
                 f"this release would be refused: {reasons}. Nothing was changed "
                 f"(exit code {refused[0]['exit']} of the migrations command)"

@@ -71,3 +71,14 @@ def test_twin_the_same_tree_unbroken_is_shown_with_sql_and_locks(reporting, tmp_
     assert "ALTER TABLE orders ADD COLUMN amount_cents bigint" in shown
     assert "ACCESS EXCLUSIVE" in shown
     assert "REFUSED" not in shown
+
+
+def test_what_looks_like_a_color_of_the_cli_is_shown(reporting, tmp_path):
+    tree = trees.lay("v2", tmp_path / "trees")
+    file = tree / "migrations" / "expand" / "e0002_amount_columns.py"
+    sql = '"ALTER TABLE orders ADD COLUMN amount_cents bigint'
+    assert file.read_text().count(sql) == 1
+    file.write_text(file.read_text().replace(sql, f"{sql} /* <{{%reset%}}> and \\x1b[8m */"))
+    reporting.spec["report"] |= {"context": str(tree), "tree_version": "v2"}
+    shown = reporting.preview().ok().text
+    assert r"ALTER TABLE orders ADD COLUMN amount_cents bigint /* <{\x25reset%}> and \x1b[8m */" in shown, shown

@@ -1,9 +1,12 @@
 """The report as a person reads it, in the terminal and in a change request."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from migrations.errors import BadTreeError
+from migrations.linting.verdict import Waived
 from preview import markdown, table, text
 from preview.cost import Task
 from preview.schema import Statement
@@ -110,20 +113,63 @@ def test_what_is_special_is_said_in_both_texts(report, words):
 def test_very_long_sql_is_cut_in_the_text_and_whole_in_the_json():
     sql = "\n".join(f"SELECT {number}," for number in range(100)) + "\n1"
     report = built(None, revision("e0002", "expand", Statement(number=1, sql=sql, transaction=1)))
-    assert f"-- {101 - text.SQL_LINES} more lines: see the JSON" in text.render(report)
+    assert f"-- {101 - text.SQL_LINES} more lines: see the JSON file" in text.render(report)
     assert report["schema"]["phases"][0]["revisions"][0]["statements"][0]["sql"] == sql
 
 
-def test_nothing_in_sql_or_a_reason_breaks_the_markdown():
-    nasty = Statement(number=1, sql="COMMENT ON TABLE orders IS 'a | b `c` ```'", transaction=1)
-    shown = markdown.render(built(None, revision("e0002", "expand", nasty, reason="a | b <script>")))
-    (row,) = [line for line in shown.splitlines() if line.startswith("| e0002")]
-    assert len(re.findall(r"(?<!\\)\|", row)) == len(markdown.HEAD) + 1
-    assert "<script>" not in shown
-    assert shown.count("````sql") == 0  # the statement has its back-ticks inside a line
-    begins = Statement(number=1, sql="```\nSELECT 1", transaction=1)
-    fenced = markdown.render(built(None, revision("e0002", "expand", begins)))
-    assert "````sql\n" in fenced
+def test_a_very_long_line_is_cut_too_and_says_where_the_rest_is():
+    sql = f"SELECT '{'x' * 300_000}'"
+    report = built(None, revision("e0002", "expand", Statement(number=1, sql=sql, transaction=1)))
+    for shown in (text.render(report), markdown.render(report)):
+        assert f"… -- {len(sql) + 1 - text.SQL_WIDTH} more characters: see the JSON file" in shown
+        assert len(shown) < 5_000
+
+
+HIDDEN = "SELECT 1 <{%fg 0%}> -- \x1b[8m \x1b[1A\x1b[2K \r \x9b2J \u202e egats \u200b \x00 \x07 \x85 \u2028 end"
+SEEN = r"SELECT 1 <{\x25fg 0%}> -- \x1b[8m \x1b[1A\x1b[2K \r \x9b2J \u202e egats \u200b \x00 \x07 \x85 \u2028 end"
+
+
+def test_the_terminal_shows_what_would_hide_a_part_of_the_sql():
+    report = built(None, revision("e0002", "expand", Statement(number=1, sql=HIDDEN, transaction=1)))
+    assert f"    {SEEN};" in text.render(report).splitlines()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda: built(asked(frozen=HIDDEN)),
+        lambda: built(None, revision("e0002", "expand", ALTER, reason=HIDDEN)),
+        lambda: built(None, revision("e0002", "expand", reason=HIDDEN)),
+        lambda: built(None, revision("e0002", "expand", ALTER, undeclared=(HIDDEN,))),
+        lambda: built(
+            None, revision("e0002", "expand", ALTER, waived=(Waived(revision="e", rule="r", reason=HIDDEN),))
+        ),
+        lambda: built(None, revision("e0002", "expand", ALTER, findings=(replace(finding(), message=HIDDEN),))),
+        lambda: built(None, revision("e0002", "expand", ALTER, findings=(replace(finding(), file=HIDDEN),))),
+        lambda: built(None, notes=(HIDDEN,)),
+        lambda: built(asked(version=HIDDEN)),
+        lambda: failing(BadTreeError(HIDDEN)),
+    ],
+)
+def test_so_it_does_wherever_text_of_others_stands(place):
+    shown = text.render(place())
+    assert "".join(SEEN.split()) in "".join(shown.split())
+    assert [one for one in shown if not one.isprintable() and one != "\n"] == []
+    assert "<{%" not in shown
+
+
+def test_a_file_name_of_two_lines_makes_no_line_of_its_own():
+    two = replace(revision("e0002", "expand", ALTER), file="e0002.py)\nlint: passed\r\n(")
+    for shown in (text.render(built(None, two)), markdown.render(built(None, two))):
+        assert [line.strip() for line in shown.splitlines() if "e0002.py" in line] == [
+            "-- e0002 (e0002.py) lint: passed ()"
+        ]
+
+
+def test_line_ends_of_sql_stay_and_tabs_are_columns():
+    sql = "SELECT\r\n\t1,\n    2"
+    report = built(None, revision("e0002", "expand", Statement(number=1, sql=sql, transaction=1)))
+    assert "    SELECT\n        1,\n    2;" in text.render(report)
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,57 @@ def test_each_release_notes_the_contracts_its_tree_carries_and_forgets_old_ones(
     assert made["known"] == {"v1": [], "v2": ["c0001", "c0002"]}
 
 
+@pytest.fixture
+def retiring(plugin, asked, stack, released):
+    """Previews `previous: retired` with v4 in service, v2 warm and v3 in the checkout. `applied`: what has run."""
+    stack.set_weights(0, 100)
+    old, state = released
+    known = {"v2": [], "v3": ["c0001"], "v4": ["c0001", "c0002"]}
+
+    def preview(*applied, **more):
+        inputs = asked(
+            version="v4", treeVersion="v3", previousVersion="v2", lineage=["v2", "v3", "v4"],
+            **{"gate": "expand", "previous": "retired", "previousCount": 0, **more},
+        )  # fmt: skip
+        facts = {**FACTS, "revisions": ["e0001", "e0002", *applied]}
+        plugin.lines.seen.clear()
+        given = plugin.checked("ReleaseReport", inputs)
+        plugin.update("ReleaseReport", given, {**state, "facts": facts, "known": known}, old, preview=True)
+        return " ".join(told(plugin).split())
+
+    return preview
+
+
+@pytest.mark.parametrize("gate", ["expand", "check"])
+def test_a_contract_that_will_run_is_told_where_the_checkout_holds_another_version(retiring, gate):
+    text = retiring(gate=gate)
+    assert "contract: after the last task of blue has stopped -- c0001 -- SQL not known: only the image of v4" in text
+    assert "-- c0002 --" in text
+    assert "lint: not looked at" in text
+    assert "after contract: NO: v2 is refused, as it does not know c0001, c0002; the oldest version" in text
+
+
+def test_twins_what_is_applied_or_will_not_run_is_not_told_so(retiring):
+    assert "c0001" not in retiring("c0001")
+    assert "after contract: NO: v2 is refused, as it does not know c0002;" in retiring("c0001")
+    for text in (retiring("c0001", "c0002"), retiring(gate="check", previous="warm", previousCount=2)):
+        assert "contract:" not in text
+        assert "NO:" not in text
+    held = retiring(previous="warm", previousCount=2)
+    assert "contract: held back: it runs in an `up` with previous: retired -- c0001" in held
+    assert "Roll forward (it is held back now, as previous is warm)" in held
+
+
+def test_a_reason_to_refuse_that_would_hide_something_is_shown_whole(plugin, asked, tmp_path):
+    tree = trees.lay("v2", tmp_path) / "migrations"
+    (tree / "expand" / "HEAD").write_text("<{%fg 0%}>\x1b[8m\n")
+    inputs = plugin.checked("ReleaseReport", asked(treeVersion="v2", context=str(tmp_path / "v2"), results=[result()]))
+    with pytest.raises(Error) as refused:
+        plugin.create("ReleaseReport", inputs, preview=True)
+    for shown in (str(refused.value), told(plugin)):
+        assert r"<{\x25fg 0%}>\x1b[8m" in shown
+
+
 def test_inputs_that_make_no_sense_are_refused_by_name(plugin, asked):
     wrong = {"targetColor": "red", "cpu": 0, "weights": {"blue": 0, "green": 0}, "bakeSeconds": -1, "speed": "high"}
     _, failures = plugin.check("ReleaseReport", asked(**wrong))

@@ -1,0 +1,29 @@
+"""Contracts of a version whose tree is not here: only its image holds their SQL, but their names are on record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from preview.release import Asked, Part
+
+
+def contracts(asked: Asked, facts: Mapping[str, Any] | None) -> list[Part]:
+    """Those that the version carries and the database has not had, as an examination would tell them."""
+    if facts is None:
+        return []
+    pending = set(asked.known.get(asked.version, ())) - set(facts.get("revisions", ()))
+    return [_named(name, asked.version) for name in sorted(pending)]
+
+
+def _named(name: str, version: str) -> Part:
+    return {
+        "revision": name,
+        "phase": "contract",
+        "file": "",
+        "statements": [],
+        "findings": [],
+        "exceptions": [],
+        "undeclared": [],
+        "reason": f"only the image of {version} holds its SQL",
+    }
