@@ -80,10 +80,17 @@ _LAG = """
 SELECT application_name, extract(epoch FROM replay_lag)::float8
 FROM pg_stat_replication WHERE replay_lag IS NOT NULL ORDER BY replay_lag DESC LIMIT 1
 """
+# What other roles' sessions do is hidden from a role without pg_read_all_stats. Locks are not: who is in a statement
+# holds the one of its own transaction.
 _ACTIVE = """
 SELECT count(*) FROM pg_stat_activity
-WHERE state = 'active' AND backend_type = 'client backend' AND datname = current_database()
-  AND application_name <> current_setting('application_name')
+WHERE datname = current_database() AND application_name <> current_setting('application_name')
+  AND (state = 'active' AND backend_type = 'client backend'
+       OR backend_type IS NULL AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'virtualxid' AND granted))
+"""
+_HIDDEN = """
+SELECT current_user, EXISTS (SELECT FROM pg_stat_replication)
+WHERE NOT pg_has_role('pg_read_all_stats', 'USAGE')
 """
 
 
@@ -101,6 +108,25 @@ def active_sessions(connection: Connection, limit: int) -> str | None:
     if row is None or row[0] <= limit:
         return None
     return f"{row[0]} sessions are in a statement, expected at most {limit}"
+
+
+def blind_spots(connection: Connection, settings: BackfillSettings) -> list[str]:
+    """What the limits cannot see for want of a right, and which."""
+    row = connection.execute(_HIDDEN).fetchone()
+    if row is None:
+        return []
+    right = f"GRANT pg_read_all_stats TO {row[0]}"
+    spots = []
+    if settings.active_sessions:
+        spots.append(
+            "what other roles' sessions do is hidden from this role: each of them in a transaction counts as one in a "
+            f"statement; {right} shows it"
+        )
+    if settings.replica_lag_seconds and row[1]:
+        spots.append(
+            f"how far replicas are behind is hidden from this role, so nothing waits for them; {right} shows it"
+        )
+    return spots
 
 
 @dataclass(kw_only=True)

@@ -1,7 +1,6 @@
 """Who counts as in the way, and who does not: each kind once, on a real PostgreSQL, seen by the command itself."""
 
 import contextlib
-import secrets
 import threading
 import time
 
@@ -9,6 +8,7 @@ import psycopg
 import pytest
 
 from migrations.locking.blockers import Lookout
+from tests.support.plain_owner import plain_owner
 from tests.support.trees_on_disk import migrate, result_of
 
 pytestmark = pytest.mark.slow
@@ -198,19 +198,3 @@ def test_an_owner_who_may_not_see_how_old_others_are_still_does_not_queue(
     assert f"process {report.info.backend_pid} (report) holds orders (ACCESS SHARE), state not visible" in found.stderr
     assert "query: <insufficient privilege>" in found.stderr
     assert "and 0 tries: process" in found.stderr
-
-
-@contextlib.contextmanager
-def plain_owner(admin, schema):
-    """The database's owner, with no other right."""
-    name = f"plain_{secrets.token_hex(4)}"
-    admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'p'")
-    admin.execute(f'ALTER DATABASE "{schema}" OWNER TO {name}')
-    try:
-        yield {"DB_USER": name, "DB_PASSWORD": "p"}
-    finally:
-        admin.execute(f'ALTER DATABASE "{schema}" OWNER TO postgres')
-        with psycopg.connect(admin.info.dsn, password=admin.info.password, dbname=schema, autocommit=True) as inside:
-            inside.execute(f"REASSIGN OWNED BY {name} TO postgres")
-            inside.execute(f"DROP OWNED BY {name}")
-        admin.execute(f"DROP ROLE {name}")

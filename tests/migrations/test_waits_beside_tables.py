@@ -1,7 +1,6 @@
 """Waits for what is no table: a row, an older snapshot, a partition at the end of its detach. On a real PostgreSQL."""
 
 import contextlib
-import secrets
 import subprocess
 import sys
 import time
@@ -9,6 +8,7 @@ import time
 import psycopg
 import pytest
 
+from tests.support.plain_owner import plain_owner
 from tests.support.trees_on_disk import BASE, migrate, result_of
 
 pytestmark = pytest.mark.slow
@@ -106,22 +106,6 @@ def test_who_has_an_older_snapshot_is_named_where_an_index_build_waits_for_it(in
     built = migrate(index, owner_environment, "expand", "v2")
     assert result_of(built)["applied"] == ["e0002"]
     assert "index by_customer is there and not valid, left by a build that was broken off" in built.stdout
-
-
-@contextlib.contextmanager
-def plain_owner(admin, schema):
-    """The database's owner, with no other right: since when others work is hidden from it."""
-    name = f"plain_{secrets.token_hex(4)}"
-    admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'p'")
-    admin.execute(f'ALTER DATABASE "{schema}" OWNER TO {name}')
-    try:
-        yield {"DB_USER": name, "DB_PASSWORD": "p"}
-    finally:
-        admin.execute(f'ALTER DATABASE "{schema}" OWNER TO postgres')
-        with psycopg.connect(admin.info.dsn, password=admin.info.password, dbname=schema, autocommit=True) as inside:
-            inside.execute(f"REASSIGN OWNED BY {name} TO postgres")
-            inside.execute(f"DROP OWNED BY {name}")
-        admin.execute(f"DROP ROLE {name}")
 
 
 @pytest.fixture
