@@ -162,7 +162,7 @@ def _failure(revision: Revision, limits: Limits, error: BaseException) -> Except
     kept = "nothing of its transaction was kept"
     if revision.outside_transaction:
         kept = "each of its statements that came to its end was kept, and the next run goes on from there"
-    if is_timeout(cause) or isinstance(cause, psycopg.errors.IdleInTransactionSessionTimeout):
+    if is_timeout(cause) or isinstance(cause, server_errors.TRANSACTION_ENDED):
         return OutOfTimeError(
             f"{what}: {first_line(error, own)}, its limit is {limits.statement_timeout:g} s; {kept}; "
             "make the statement smaller or set statement_timeout in the revision"

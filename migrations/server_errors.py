@@ -41,6 +41,8 @@ _GONE = (
     errors.TooManyConnections,
     errors.IdleSessionTimeout,
 )
+# Limits of a transaction, which end the session with it.
+TRANSACTION_ENDED = (errors.IdleInTransactionSessionTimeout, errors.TransactionTimeout)
 _CONNECTION = "08"  # the class of SQLSTATEs for connections
 
 
@@ -78,7 +80,7 @@ def as_ours(error: BaseException, command: str) -> MigrationError | None:
             f"{said}; somebody holds a table of the runner's own, or of the service, for himself; {_KEPT}; see "
             "pg_locks for who it is, and run again when that transaction has ended"
         )
-    if is_timeout(error) or isinstance(error, errors.IdleInTransactionSessionTimeout):
+    if is_timeout(error) or isinstance(error, TRANSACTION_ENDED):
         return OutOfTimeError(f"{said}; {_KEPT}; run again when the database has less to do, or nobody cancels it")
     if (advice := refusal(error)) is not None:
         return StatementFailedError(f"{said}; {advice}, and run again; {_KEPT}")

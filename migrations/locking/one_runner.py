@@ -80,18 +80,19 @@ def one_runner(connection: Connection, settings: Settings, say: Say, lock: int =
 
 def _wait(connection: Connection, settings: Settings, say: Say, lock: int) -> None:
     """Asked for again and again and not waited for in the server, so that the wait can be announced and bounded."""
-    wait = settings.runner_wait
-    deadline, said, tried = time.monotonic() + wait, float("-inf"), set[int]()
+    began = time.monotonic()
+    deadline, said, tried = min(began + settings.runner_wait, settings.budgets.until), float("-inf"), set[int]()
     while not _try_lock(connection, lock):
-        holder = _holder(connection, lock)
+        with _as_who_logged_in(connection):
+            holder = _holder(connection, lock)
         if holder is not None and holder.task in settings.stopped_tasks and holder.pid not in tried:
             tried.add(holder.pid)
             end_session(connection, holder, "it held the runner's lock", say)
         elif time.monotonic() >= deadline:
             raise AnotherRunnerError(
-                f"migrations: another runner holds the lock after {wait:.0f} s: {_told(holder)}; expected it to end. "
-                "Nothing was changed. Wait for it and run again; where its task no longer runs, end its session with "
-                "pg_terminate_backend"
+                f"migrations: another runner holds the lock after {time.monotonic() - began:.0f} s: {_told(holder)}; "
+                "expected it to end. Nothing was changed. Wait for it and run again; where its task no longer runs, "
+                "end its session with pg_terminate_backend"
             )
         elif time.monotonic() - said >= _SAY_EVERY_SECONDS:
             said = time.monotonic()
@@ -106,7 +107,8 @@ def end_session(connection: Connection, session: Session, why: str, say: Say) ->
     """
     told = f"{session}: its task {session.task} is STOPPED and {why}"
     try:
-        connection.execute(_END, (session.pid, session.started))
+        with _as_who_logged_in(connection):
+            connection.execute(_END, (session.pid, session.started))
     except errors.InsufficientPrivilege:
         say(f"{told}; {connection.info.user} may not end it (another role's session), waiting for it instead")
         return False
@@ -117,9 +119,21 @@ def end_session(connection: Connection, session: Session, why: str, say: Say) ->
 def _end_the_dead(connection: Connection, settings: Settings, say: Say) -> None:
     """A dead runner may have other sessions than the one with the lock, such as one that builds an index."""
     if settings.stopped_tasks:
-        for row in connection.execute(_SESSIONS, (identity.PROGRAM,)).fetchall():
-            if (found := _session(row)).task in settings.stopped_tasks:
-                end_session(connection, found, "it was still there", say)
+        with _as_who_logged_in(connection):
+            found = connection.execute(_SESSIONS, (identity.PROGRAM,)).fetchall()
+        for row in found:
+            if (session := _session(row)).task in settings.stopped_tasks:
+                end_session(connection, session, "it was still there", say)
+
+
+@contextmanager
+def _as_who_logged_in(connection: Connection) -> Iterator[None]:
+    """Where `ALTER ROLE ... SET role` makes the session another role at once, that one may neither see nor end what
+    the first has left: sessions belong to who logged in. The tables belong to the other, so it is for a moment only.
+    """
+    with connection.transaction():
+        connection.execute("SET LOCAL ROLE NONE")
+        yield
 
 
 def _session(row: Sequence[Any]) -> Session:

@@ -15,11 +15,16 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
+from migrations import hang_up
 from migrations.database import Connection
 from migrations.errors import UnreachableError
 from migrations.locking.blockers import Lookout, spelled
+from migrations.told import first_line
 
 _POLL_SECONDS = 0.02
+_JOIN_SECONDS = 6.0  # longer than any statement of the watch may take
+_REMEMBER_SECONDS = 0.25  # between two looks at whom it is that is waited for
+_JOIN_SECONDS = 6.0  # longer than any statement of the watch may take
 
 _WAITS = "SELECT wait_event_type = 'Lock' FROM pg_stat_get_activity(%s)"
 # pg_blocking_pids answers 0 for a prepared transaction.
@@ -27,7 +32,9 @@ _FOR_WHAT = """
 SELECT held.relation::bigint, held.mode, EXISTS (
     SELECT FROM unnest(pg_blocking_pids(held.pid)) AS blocking(pid)
     LEFT JOIN pg_stat_activity AS session ON session.pid = blocking.pid
-    WHERE blocking.pid = 0 OR clock_timestamp() - session.xact_start > make_interval(secs => %(age)s)
+    -- Where the server hides since when a transaction lasts, it has lasted for as long as we wait for it.
+    WHERE blocking.pid = 0
+       OR clock_timestamp() - coalesce(session.xact_start, held.waitstart) > make_interval(secs => %(age)s)
 )
 FROM pg_locks AS held WHERE held.pid = %(pid)s AND NOT held.granted AND held.locktype = 'relation'
 """
@@ -40,19 +47,26 @@ def watching(connection: Connection) -> Iterator[Watch]:
     """A watch over this session, through another one like it."""
     info = connection.info
     # Closed at the end like a file; it holds nothing that anybody could wait for.
-    with psycopg.connect(info.dsn, password=info.password, autocommit=True) as beside:
+    with psycopg.connect(info.dsn, password=info.password, autocommit=True, **hang_up.KEPT_ALIVE) as beside:
         beside.execute("SET statement_timeout = '5s'")
+        # As the role that logged in: where `ALTER ROLE ... SET role` makes it another at once, that other one may
+        # neither see the session of the first nor cancel it.
+        beside.execute("SET ROLE NONE")
         # Asked, since a pooler in session mode tells its clients a process number of its own making.
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
-        yield Watch(beside, row[0] if row else info.backend_pid)
+        yield Watch(beside, row[0] if row else info.backend_pid, connection)
 
 
 class Watch:
     """Over the tries of one runner's session. After a try: was it withdrawn, is the time over?"""
 
-    def __init__(self, connection: Connection, pid: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self.connection, self.pid, self.clock = connection, pid, clock
+    def __init__(
+        self, connection: Connection, pid: int, watched: Connection, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.connection, self.pid, self.watched, self.clock = connection, pid, watched, clock
         self.withdrawn = self.overdue = False
+        self.refused = ""  # why a try was not withdrawn that should have been
+        self._remembered = float("-inf")
 
     @contextmanager
     def over(self, lookout: Lookout, age: float, until: float) -> Iterator[None]:
@@ -60,9 +74,15 @@ class Watch:
 
         Raises UnreachableError where there is nothing to look through any more.
         """
+        if self.refused:
+            raise UnreachableError(
+                f"database: a try could not be withdrawn, and others waited behind it: {self.refused}; expected the "
+                "role that logs in to cancel its own statements; run again"
+            )
         if self.connection.closed:
             raise UnreachableError("database: the connection that watches over the tries is lost; run again")
         self.withdrawn = self.overdue = False
+        self._remembered, lookout.behind = float("-inf"), None
         done = threading.Event()
         thread = threading.Thread(target=self._look, args=(done, lookout, age, until), name="watch", daemon=True)
         thread.start()
@@ -70,7 +90,10 @@ class Watch:
             yield
         finally:
             done.set()
-            thread.join()
+            thread.join(min(_JOIN_SECONDS, max(until - self.clock(), _JOIN_SECONDS / 10)))
+            if thread.is_alive():  # it waits for an answer that the network keeps: the next try has no watch
+                hang_up.hang_up(self.connection)
+                thread.join(_JOIN_SECONDS)
 
     def _look(self, done: threading.Event, lookout: Lookout, age: float, until: float) -> None:
         # A watch that loses its connection says so at the next try; this try still has the server's own limits.
@@ -89,10 +112,24 @@ class Watch:
             return False
         found = self.connection.execute(_FOR_WHAT, {"pid": self.pid, "age": age}).fetchone()
         if found is None:
+            self._remember(lookout)
             return False
+        lookout.behind = None
         relation, mode, behind_old = int(found[0]), spelled(found[1]), bool(found[2])
         lookout.learned[relation] = mode
         return behind_old and mode not in _HARMLESS
 
+    def _remember(self, lookout: Lookout) -> None:
+        """A row, or an index build that waits for who began before it: it makes nobody wait, but has to be told."""
+        if self.clock() - self._remembered >= _REMEMBER_SECONDS:
+            self._remembered = self.clock()
+            lookout.remember(self.connection, self.pid)
+
     def _cancel(self) -> None:
-        self.connection.execute("SELECT pg_cancel_backend(%s)", (self.pid,))
+        try:
+            self.connection.execute("SELECT pg_cancel_backend(%s)", (self.pid,))
+        except psycopg.errors.InsufficientPrivilege as error:
+            # The session's own key opens too: nobody needs a right for what he runs himself.
+            self.refused = first_line(error)
+            self.watched.cancel_safe(timeout=_JOIN_SECONDS)
+            self.refused = ""

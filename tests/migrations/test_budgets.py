@@ -1,5 +1,7 @@
 """The one rule of how long a run may take: it gives up by itself before anybody ends its task."""
 
+import math
+
 import pytest
 import yaml
 from hypothesis import given
@@ -27,6 +29,18 @@ def test_locks_end_before_the_phase_and_the_phase_before_the_task(seconds):
     assert max(found.lock.values()) < found.phase < seconds
     assert found.phase >= seconds / 2
     assert found.until == found.began + found.phase
+
+
+@given(st.integers(1, 864_000))
+def test_what_is_ended_by_force_is_ended_before_the_task_is(seconds):
+    found = of(MIGRATION_TASK_SECONDS=seconds)
+    assert found.phase < found.phase + found.grace < seconds
+    assert found.of_backfills == found
+
+
+def test_a_backfill_by_hand_takes_as_long_as_it_takes():
+    assert of().of_backfills.until == math.inf
+    assert of().until < math.inf
 
 
 @pytest.mark.parametrize("stack", STACKS, ids=lambda file: file.name)
