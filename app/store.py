@@ -14,12 +14,15 @@ from psycopg_pool import AsyncConnectionPool
 from app import shape
 from app.orders import Change, NewOrder, Order
 from app.settings import Settings
+from migrations import hang_up
 
 _COLUMNS: tuple[LiteralString, ...] = (
     "id", "reference", "customer", "status", "test", "created_at", "updated_at", *shape.COLUMNS,
 )  # fmt: skip
 _SELECT: LiteralString = "SELECT " + ", ".join(_COLUMNS) + " FROM orders"  # noqa: S608  literals only
 _RETURNING: LiteralString = " RETURNING " + ", ".join(_COLUMNS)
+# The schema that the runner makes its tables in; a role's own path may begin elsewhere.
+_SEARCH_PATH = "-c search_path=public,pg_temp"
 Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
 
 
@@ -35,7 +38,8 @@ def conninfo(settings: Settings, connect_timeout: int, options: str) -> str:
         sslmode=database.sslmode,
         application_name=f"app {settings.color} {settings.version}".replace("  ", " ")[:63],
         connect_timeout=connect_timeout,
-        options=options,
+        options=f"{options} {_SEARCH_PATH}",
+        **hang_up.KEPT_ALIVE,
     )
 
 
