@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import psycopg
 
@@ -76,6 +77,7 @@ def backfill(settings: Settings, say: Say) -> Result:
     from migrations.backfilling import run as backfills
 
     own = backfill_settings.load(os.environ)
+    settings = replace(settings, budgets=settings.budgets.of_backfills)
     tree = read_tree()
     started = time.monotonic()
     with connect(settings, say) as connection, one_runner(connection, settings, say, BACKFILL_LOCK):
