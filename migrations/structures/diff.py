@@ -21,6 +21,8 @@ _OTHER_HARMLESS = ("index ", "storage ", "tablespace ", "replica identity ")
 _STORAGE = re.compile(r"(?<!FOR VALUES) WITH \([^()]*\)$")
 _STORAGE_TOLD = "its storage parameters"
 _STORED = ("table", "index")
+# A partition comes and goes with time, by whoever keeps so many months of rows; the table it is of stays as it is.
+_PARTITION = re.compile(r"(?:UNLOGGED )?TABLE\| PARTITION OF (.+?) (?:FOR VALUES |DEFAULT)")
 _PARTS = ("column", "constraint", "index", "statistics", "trigger", "trigger state")
 
 
@@ -52,14 +54,32 @@ def compare(expected: Structure, found: Structure) -> Iterator[Difference]:
             continue
         change: Change = "missing" if key not in new else "added" if key not in old else "changed"
         definition = new[key] if key in new else old[key]
-        storage = change == "changed" and _differs_in_storage_only(key[0], old[key], new[key])
+        harmless = _harmless(key, old.get(key), new.get(key))
         yield Difference(
             kind=key[0],
             name=key[1],
             change=change,
-            breaking=not storage and _breaking(key, change, definition),
-            detail=_STORAGE_TOLD if storage else _detail(key[0], old[key], new[key]) if change == "changed" else "",
+            breaking=not harmless and _breaking(key, change, definition),
+            detail=harmless or (_detail(key[0], old[key], new[key]) if change == "changed" else ""),
         )
+
+
+def _harmless(key: Key, old: str | None, new: str | None) -> str:
+    """What is said of a difference that harms nothing whatever else is; empty where there is nothing to say."""
+    if old is not None and new is not None and _differs_in_storage_only(key[0], old, new):
+        return _STORAGE_TOLD
+    before, after = _parent(key, old), _parent(key, new)
+    if bool(before) == bool(after):
+        return ""
+    if old is None or new is None:
+        return f"a partition of {before or after}"
+    return f"detached from {before}" if before else f"attached to {after}"
+
+
+def _parent(key: Key, definition: str | None) -> str:
+    """The table that it is a partition of."""
+    found = _PARTITION.match(definition) if definition and key[0] == "table" else None
+    return found.group(1) if found else ""
 
 
 def _differs_in_storage_only(kind: str, old: str, new: str) -> bool:
@@ -68,7 +88,10 @@ def _differs_in_storage_only(kind: str, old: str, new: str) -> bool:
 
 def _part_of_whole(key: Key, old: Mapping[Key, str], new: Mapping[Key, str]) -> bool:
     table = ("table", split_name(key[1])[0])
-    return key[0] in _PARTS and (table in old) != (table in new)
+    before, after = old.get(table), new.get(table)
+    # What a partition has of its own is what the table has that it was detached from, or attached to.
+    apart = (before is None) != (after is None) or bool(_parent(table, before)) != bool(_parent(table, after))
+    return key[0] in _PARTS and apart
 
 
 def _breaking(key: Key, change: Change, definition: str) -> bool:
