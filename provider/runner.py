@@ -166,7 +166,8 @@ class Runner:
                 continue
             self.shown += 1
             if self.shown <= STREAMED_LINES:
-                self.work.say(f"{self.name}: {line}")
+                # The program may begin its lines with the same name.
+                self.work.say(f"{self.name}: {line.removeprefix(f'{self.name}: ')}")
             elif self.shown == STREAMED_LINES + 1:
                 self.work.say(f"{self.name}: more lines are in {self.reader.place}")
 

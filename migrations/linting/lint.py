@@ -16,6 +16,7 @@ from migrations.linting import squawk_rules as lint_squawk
 from migrations.linting.own import Hit
 from migrations.linting.sql import RevisionSql, render
 from migrations.linting.verdict import Finding, Waived
+from migrations.progress import one_line
 from migrations.revision_file import FOLDERS, Revision
 from migrations.tree import Tree
 
@@ -52,6 +53,7 @@ class Linted:
         }
 
 
+_REASON_LETTERS = 10
 _CONSTANTS = (
     "assign",
     "depends_on",
@@ -114,7 +116,7 @@ def _finding(revision: Revision, hit: Hit) -> Finding:
         rule=hit.rule,
         level=rules.level(hit.rule, revision.phase) or "error",
         statement=hit.statement,
-        message=hit.message.rstrip("."),
+        message=one_line(hit.message.rstrip(".")),
         advice=rules.advice(hit.rule, revision.phase),
     )
 
@@ -125,10 +127,16 @@ def _exceptions(revision: Revision) -> dict[str, str]:
     if not isinstance(found, dict):
         return {}
     return {
-        rule: " ".join(reason.split())
+        rule: one_line(" ".join(reason.split()))
         for rule, reason in found.items()
-        if isinstance(rule, str) and rule in rules.ALL and isinstance(reason, str) and reason.strip()
+        if isinstance(rule, str) and rule in rules.ALL and isinstance(reason, str) and _says_why(reason)
     }
+
+
+def _says_why(reason: str) -> bool:
+    """Words, and not what is written to have written something."""
+    words = reason.split()
+    return len(words) > 1 and len(" ".join(words)) >= _REASON_LETTERS
 
 
 def _wrong_exceptions(revision: Revision, fired: set[str]) -> Iterator[Finding]:
@@ -141,9 +149,14 @@ def _wrong_exceptions(revision: Revision, fired: set[str]) -> Iterator[Finding]:
         if not isinstance(rule, str) or rule not in rules.ALL:
             yield _finding(revision, _wrong(f"there is no rule {rule!r}"))
         elif rule not in good:
-            yield _finding(revision, _wrong(f"the exception from {rule} has no reason"))
+            yield _finding(revision, _wrong(f"the exception from {rule} has no reason: {_reason_found(found[rule])}"))
         elif rule not in fired:
             yield _finding(revision, _wrong(f"the exception from {rule} is not needed: the rule does not fire"))
+
+
+def _reason_found(reason: object) -> str:
+    found = "an empty text" if isinstance(reason, str) and not reason.strip() else f"found {reason!r}"
+    return f"{found}, expected words that say why it is safe here, at least two and {_REASON_LETTERS} letters"
 
 
 def _wrong(message: str) -> Hit:

@@ -87,7 +87,7 @@ class Blocker:
         """With its query, which has no literals any more, and how to end it: for the error."""
         if self.pid is None:
             return f"{self}; end it with COMMIT PREPARED or ROLLBACK PREPARED"
-        query = f", its {'last ' if self.state.startswith('idle') else ''}query: {redact(self.query)}"
+        query = f", its {'last ' if self.state.startswith('idle') else ''}query: {redact(self.query).rstrip('; ')}"
         return f"{self}{query if self.query else ''}; end it with SELECT pg_terminate_backend({self.pid})"
 
 

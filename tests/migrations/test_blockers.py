@@ -61,12 +61,12 @@ def held_by(connection, statement, looker, name):
 def test_the_error_says_who_with_its_query_and_without_a_literal(own_tree, owner_environment, session):
     tree = own_tree(ADD, settings=TABLES)
     report = session("report")
-    held_by(report, "SELECT id FROM orders WHERE customer = 'Jane Doe' AND id <> 4711", session("looker"), "report")
+    held_by(report, "SELECT id FROM orders WHERE customer = 'Jane Doe' AND id <> 4711;", session("looker"), "report")
     found = migrate(tree, {**owner_environment, **SHORT}, "expand", "v2")
     assert found.returncode == 4
     (line,) = found.stderr.strip().splitlines()
     assert f"process {report.info.backend_pid} (report) holds orders (ACCESS SHARE), idle in transaction" in line
-    assert "its last query: SELECT id FROM orders WHERE customer = ? AND id <> ?;" in line
+    assert "its last query: SELECT id FROM orders WHERE customer = ? AND id <> ?; end it with SELECT" in line
     assert f"pg_terminate_backend({report.info.backend_pid})" in line
     assert "Jane" not in found.stdout + found.stderr
     assert "4711" not in found.stdout + found.stderr

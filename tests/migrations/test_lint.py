@@ -15,6 +15,7 @@ from tests.support.trees_on_disk import BASE, migrate, result_of
 
 DROP = "ALTER TABLE orders DROP COLUMN status"
 LINT_REFUSED = 12
+WHY = "no version reads it"
 
 
 def constants(exceptions):
@@ -58,11 +59,15 @@ def test_an_exception_with_a_reason_lets_the_statement_through_and_is_told(own):
 @pytest.mark.parametrize(
     ("exceptions", "said"),
     [
-        ({"ban-drop-column": ""}, "the exception from ban-drop-column has no reason"),
-        ({"ban-drop-column": "  "}, "the exception from ban-drop-column has no reason"),
-        ({"ban-drop-column": None}, "the exception from ban-drop-column has no reason"),
+        ({"ban-drop-column": ""}, "the exception from ban-drop-column has no reason: an empty text, expected words"),
+        ({"ban-drop-column": "  "}, "the exception from ban-drop-column has no reason: an empty text"),
+        ({"ban-drop-column": None}, "the exception from ban-drop-column has no reason: found None, expected words"),
+        ({"ban-drop-column": " x "}, "found ' x ', expected words that say why it is safe here, at least two and 10"),
+        ({"ban-drop-column": "because I can"[:9]}, "found 'because I', expected words"),
+        ({"ban-drop-column": "xxxxxxxxxxxxxxx"}, "found 'xxxxxxxxxxxxxxx', expected words"),
+        ({"ban-drop-column": "a\x1b[2J"}, r"found 'a\x1b[2J', expected words"),
         ({"ban-drop-columns": "why"}, "there is no rule 'ban-drop-columns'"),
-        ({"ban-drop-column": "why", "row-change": "why"}, "the exception from row-change is not needed"),
+        ({"ban-drop-column": WHY, "row-change": WHY}, "the exception from row-change is not needed"),
         ({"lint-exceptions": "why"}, "there is no rule 'lint-exceptions'"),
         (("ban-drop-column",), "it is no dictionary"),
     ],
@@ -75,7 +80,7 @@ def test_an_exception_that_is_wrong_is_itself_an_error(own, exceptions, said):
 
 
 def test_an_exception_is_for_its_revision_alone(own):
-    own.add(DROP, constants=constants({"ban-drop-column": "why"}))
+    own.add(DROP, constants=constants({"ban-drop-column": WHY}))
     own.add(DROP)
     assert [len(one.errors) for one in lint(own.tree())] == [0, 1]
 
@@ -120,6 +125,16 @@ def tables_of(connection):
 
 
 @pytest.mark.slow
+def test_a_reason_cannot_drive_a_terminal(own_tree):
+    """Neither as a line of the log nor as a text of the result, which others show."""
+    tree = own_tree(DROP, settings=constants({"ban-drop-column": "no version \x1b[2J\u202ereads it"}), allow=False)
+    shown = r"no version \x1b[2J\u202ereads it"
+    assert f"lint: e0002_test.py: ban-drop-column is allowed: {shown}" in command(tree, "lint").stdout.splitlines()
+    result = json.loads(command(tree, "sql", "--json").stdout)["result"]
+    assert [one["reason"] for one in result["revisions"][1]["exceptions"]] == [shown]
+
+
+@pytest.mark.slow
 def test_the_gate_refuses_before_it_changes_anything(own_tree, owner_environment, schema_server, schema):
     tree = own_tree(DROP, settings='tables = ("orders",)', allow=False)
     run = migrate(tree, owner_environment, "expand", "v2")
@@ -143,7 +158,7 @@ def test_twin_with_the_exception_the_same_statement_runs(own_tree, owner_environ
 @pytest.mark.slow
 def test_what_was_applied_is_not_linted_again(own_tree, owner_environment):
     """A rule that is added later does not stop a release that brings nothing it could refuse."""
-    settings = constants({"ban-drop-column": "applied"})
+    settings = constants({"ban-drop-column": "it was applied"})
     tree = own_tree(DROP, settings=settings, allow=False)
     result_of(migrate(tree, owner_environment, "expand", "v2"))
     rules = tree / "migrations" / "linting" / "rules.py"

@@ -48,7 +48,9 @@ def test_a_row_that_got_into_a_statement_is_not_told(
     tree = own_tree("SELECT 1")
     file = tree / "migrations/expand/e0002_test.py"
     file.write_text(COMPOSED.replace("{statement}", statement))
-    file.write_text(file.read_text().replace("\n\n\ndef", '\nlint_exceptions = {"offline-sql": "a test"}\n\n\ndef'))
+    file.write_text(
+        file.read_text().replace("\n\n\ndef", '\nlint_exceptions = {"offline-sql": "what the test is about"}\n\n\ndef')
+    )
     run = migrate(tree, owner_environment, "expand", "v2")
     assert run.returncode == 6, run.stderr
     assert f"(SQLSTATE {STATEMENTS[statement]})" in run.stderr

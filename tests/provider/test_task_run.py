@@ -51,6 +51,15 @@ def test_it_says_its_phases_and_the_tasks_own_lines(plugin, defined):
         assert any(text in line for line in lines), text
 
 
+def test_a_line_that_begins_with_the_name_itself_has_it_once(plugin, defined):
+    run(plugin, defined, TaskScript.ends(0, "expand: waits for a lock", "and expand: goes on", RESULT))
+    lines = [line for line in plugin.lines.lasting() if "waits for a lock" in line or "goes on" in line]
+    assert [line[line.index("expand: ") :] for line in lines] == [
+        "expand: waits for a lock",
+        "expand: and expand: goes on",
+    ]
+
+
 def test_lines_for_cloudwatch_are_not_shown(plugin, defined):
     run(plugin, defined, TaskScript.ends(0, "half done", '{"_aws": {"Timestamp": 1}, "BackfillRows": 7}', RESULT))
     lines = plugin.lines.lasting()
@@ -113,6 +122,13 @@ def test_failures_of_run_task_are_read(plugin, defined, fake):
     failed = fail(plugin, defined, TaskScript.ends(0))
     assert "ECS did not start the task: AccessDenied" in failed.text
     assert failed.kept is None
+
+
+def test_what_a_task_prints_can_not_hide_anything_in_the_terminal(plugin, defined):
+    failed = fail(plugin, defined, TaskScript.ends(1, "\x1b[2K<{%reset%}> gone \u202eback"))
+    shown = "\\x1b[2K<{\\x25reset%}> gone \\u202eback"
+    assert shown in failed.text
+    assert shown in " ".join(plugin.lines.lasting())
 
 
 def test_only_the_last_lines_are_in_the_message(plugin, defined):
