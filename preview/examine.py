@@ -20,6 +20,7 @@ import psycopg
 from psycopg import sql
 
 from migrations import facts as live_facts
+from migrations import on_record
 from migrations.backfilling.declaration import Declaration
 from migrations.errors import BadTreeError, LintRefusedError
 from migrations.linting.lint import Linted, lint
@@ -32,6 +33,9 @@ from preview.schema import Estimate, RevisionExamination, SchemaExamination, Sta
 from preview.scratch import Connection, NoScratchError, ScratchServer, scratch_server
 
 Connect = Callable[[], Connection]
+# What the structure alone decides: syntax, a column or a table that is not there or is there already, types that don't
+# go together. Not among them: functions, types and roles, which the scratch server may lack.
+SURE = frozenset({"42601", "42703", "42P01", "42701", "42P07", "42804"})
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -44,7 +48,7 @@ def examine(folder: Path, facts: Mapping[str, Any] | None) -> SchemaExamination:
     started = time.monotonic()
     facts = facts or {}
     tree = read_tree(folder)
-    applied = [str(name) for name in facts.get("revisions") or ()]
+    applied = on_record.revisions(facts, tree)
     todo = [revision for revision in tree.all() if revision.revision not in applied]
     todo.sort(key=lambda revision: ("expand", "backfill", "contract").index(revision.phase))
     linted = {one.revision.revision: one for one in lint(tree, todo)} if todo else {}
@@ -75,6 +79,7 @@ class _Measured:
     rates: estimate.Rates | None = None
     reason: str = ""
     server: str = ""
+    as_live: bool = False  # the structure is the one on record, or what an empty database gets
 
 
 def _measure(tree: Tree, todo: Sequence[Revision], applied: Sequence[str], facts: Mapping[str, Any]) -> _Measured:
@@ -87,7 +92,9 @@ def _measure(tree: Tree, todo: Sequence[Revision], applied: Sequence[str], facts
                 f"the live server is PostgreSQL {facts['server']}; measured on {server.version}, as no other is here"
             )
         connect = partial(server.connect, name)
-        found.notes += _structure(connect, tree, applied, facts)
+        differences = list(_structure(connect, tree, applied, facts))
+        found.notes += differences
+        found.as_live = not differences
         found.live = estimate.sizes(facts)
         found.runs = {revision.revision: _run(connect, revision) for revision in todo}
         found.rates = _rates(server, name, found)
@@ -137,7 +144,8 @@ def _fill(connect: Connect, revision: Revision) -> Run:
             held = observe.held(connection, connection.info.backend_pid)
             ran.seen = observe.Seen(locks=observe.strongest(held, there))
     except psycopg.Error as error:
-        return Run(statements=[ran], problem=f"{type(error).__name__}: {without_rows(error)}")
+        problem = f"{type(error).__name__}: {without_rows(error)}"
+        return Run(statements=[ran], problem=problem, state=error.sqlstate or "")
     return Run(statements=[ran])
 
 
@@ -175,6 +183,7 @@ def _examination(revision: Revision, linted: Linted | None, measured: _Measured)
         waived=linted.waived if linted else (),
         undeclared=tuple(sorted(seen - set(declared if isinstance(declared, tuple) else ()))),
         reason="; ".join(reason for reason in reasons if reason),
+        fails=measured.as_live and run is not None and run.state in SURE,
     )
 
 

@@ -47,15 +47,16 @@ class Ran:
 
 @dataclass(kw_only=True)
 class Run:
-    """A revision that was run. `problem`: how it ended, where it did not run to its end."""
+    """A revision that was run. `problem`: how it ended, where it did not run to its end; `state`: its SQLSTATE."""
 
     statements: list[Ran] = field(default_factory=list)
     problem: str = ""
+    state: str = ""
 
 
 def apply(connect: Callable[[], Connection], revision: Revision) -> str:
     """Run a revision without looking, to have its structure; answers its problem, or nothing."""
-    return _run(connect, revision, None)
+    return _run(connect, revision, None)[0]
 
 
 def measure(connect: Callable[[], Connection], revision: Revision) -> Run:
@@ -64,11 +65,12 @@ def measure(connect: Callable[[], Connection], revision: Revision) -> Run:
     with connect() as connection:
         there = Tables.of(connection)
     observer = _Observer(connect, there, run)
-    run.problem = _run(connect, revision, observer)
+    run.problem, run.state = _run(connect, revision, observer)
     return run
 
 
-def _run(connect: Callable[[], Connection], revision: Revision, observer: _Observer | None) -> str:
+def _run(connect: Callable[[], Connection], revision: Revision, observer: _Observer | None) -> tuple[str, str]:
+    """Its problem and SQLSTATE; both are empty where it ran to its end."""
     engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=_session(connect), poolclass=NullPool)
     try:
         with engine.connect() as connection:
@@ -83,12 +85,12 @@ def _run(connect: Callable[[], Connection], revision: Revision, observer: _Obser
         raise
     except BaseException as error:  # a SystemExit of the revision's too
         cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) and error.orig else error
-        return f"{type(cause).__name__}: {without_rows(cause)}"
+        return f"{type(cause).__name__}: {without_rows(cause)}", getattr(cause, "sqlstate", None) or ""
     finally:
         if observer:
             observer.close()
         engine.dispose()
-    return ""
+    return "", ""
 
 
 def _session(connect: Callable[[], Connection]) -> Callable[[], Connection]:

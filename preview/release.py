@@ -99,7 +99,8 @@ def going_back(asked: Asked, phases: Mapping[str, Collection[str]]) -> list[Part
     if asked.steps:
         rows.append(_row("shift", possible=True, what=_after_shift(asked)))
     if phases.get("backfill"):
-        rows.append(_row("backfill", possible=True, what="as after the shift; the rows that were filled stay filled"))
+        after = "as after the shift" if asked.steps else _after_shift(asked)
+        rows.append(_row("backfill", possible=True, what=f"{after}; the rows that were filled stay filled"))
     if contracts := phases.get("contract"):
         rows.append(_after_contract(asked, contracts))
     return rows

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from migrations import on_record
 from migrations.errors import Exit, MigrationError
 from migrations.revision_file import Phase
 from migrations.rule import Applied, needed_backfills
@@ -82,6 +83,7 @@ def build(asked: Asked, schema: Schema, examine: Examine, now: datetime | None =
         if one["revision"] in needed:
             phase["when"] = _before_it_serves(asked, sorted(needed))
         one |= _fill(one["revision"], filled.get(one["revision"]), part["facts"]["source"], schema.facts or {})
+    refused += [_refusal(Exit.STATEMENT_FAILED, reason) for reason in _failing(part["phases"])]
     refused += [_refusal(Exit.LINT_REFUSED, f"the lint refuses {name}") for name in _lint_refuses(part["lint"])]
     return {
         "format": FORMAT,
@@ -99,6 +101,17 @@ def build(asked: Asked, schema: Schema, examine: Examine, now: datetime | None =
 def _refusal(exit_: Exit, reason: str) -> Part:
     """With the exit code that the migrations command would end with."""
     return {"exit": int(exit_), "name": exit_.name, "reason": reason}
+
+
+def _failing(phases: Sequence[Part]) -> list[str]:
+    """What would run in this release and did not on the live structure."""
+    return [
+        f"{phase['phase']} {one['revision']} ({one['file']}) does not run on the live structure: {one['reason']}"
+        for phase in phases
+        if phase["runs"]
+        for one in phase["revisions"]
+        if one.get("fails")
+    ]
 
 
 def unservable(asked: Asked, facts: Mapping[str, Any] | None) -> list[str]:
@@ -160,8 +173,9 @@ def _before_it_serves(asked: Asked, needed: list[str]) -> str:
 
 def _needed(tree: Path, facts: Mapping[str, Any] | None) -> frozenset[str]:
     """Backfills that are to be complete before the version serves."""
-    done = Applied(expand=frozenset(), contract=frozenset(), backfill=frozenset((facts or {}).get("revisions", ())))
-    return frozenset(needed_backfills(read_tree(tree), done))
+    found = read_tree(tree)
+    applied = frozenset(on_record.revisions(facts or {}, found))
+    return frozenset(needed_backfills(found, Applied(expand=frozenset(), contract=frozenset(), backfill=applied)))
 
 
 def _filled(tree: Path) -> dict[str, str]:

@@ -61,6 +61,7 @@ class RevisionExamination:
     Attributes:
         reason: why its SQL or its locks are not (all) known; empty where they are.
         undeclared: tables it was seen to lock and does not name in `tables`.
+        fails: it did not run on the live structure, for a reason that no row and no server can change.
     """
 
     revision: str
@@ -71,6 +72,7 @@ class RevisionExamination:
     waived: tuple[Waived, ...]
     undeclared: tuple[str, ...] = ()
     reason: str = ""
+    fails: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """As the report has it."""
@@ -83,6 +85,7 @@ class RevisionExamination:
             "exceptions": [waived.as_json() for waived in self.waived],
             "undeclared": list(self.undeclared),
             "reason": self.reason,
+            "fails": self.fails,
         }
 
 

@@ -9,21 +9,23 @@ import grpc
 from google.protobuf import any_pb2
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
+from preview import visible
 from provider.rpc.messages import Change, Difference, Failure, InitFailed
 from provider.rpc.values import plain, reveal, struct
 
 
 def abort_init_failed(context: Any, failed: InitFailed) -> NoReturn:
     """End a request so that the engine keeps the resource in state, with `failed.reasons` as its initErrors."""
+    text, reasons = visible.terminal(str(failed)), [visible.terminal(one) for one in failed.reasons]
     packed = any_pb2.Any()
     packed.Pack(
         provider_pb2.ErrorResourceInitFailed(
-            id=failed.id, properties=struct(failed.state), inputs=struct(failed.inputs), reasons=failed.reasons
+            id=failed.id, properties=struct(failed.state), inputs=struct(failed.inputs), reasons=reasons
         )
     )
-    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(failed), details=[packed])
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=text, details=[packed])
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    context.abort(grpc.StatusCode.UNKNOWN, str(failed))
+    context.abort(grpc.StatusCode.UNKNOWN, text)
     raise AssertionError
 
 

@@ -13,6 +13,7 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
+from preview import visible
 from provider.rpc.answers import abort_init_failed, difference, refusals, values
 from provider.rpc.engine import EngineLog
 from provider.rpc.messages import Checked, Difference, Fail, Failure, Found, InitFailed, Made, Request
@@ -244,10 +245,10 @@ class Plugin:
             except InitFailed as failed:
                 abort_init_failed(context, failed)
             except Fail as failed:
-                context.abort(grpc.StatusCode.UNKNOWN, str(failed))
+                context.abort(grpc.StatusCode.UNKNOWN, visible.terminal(str(failed)))
             except Exception as error:
                 traceback.print_exc(file=sys.stderr)  # shown by -v=9 --logtostderr; the user gets the sentence
-                context.abort(grpc.StatusCode.UNKNOWN, self.explain(error))
+                context.abort(grpc.StatusCode.UNKNOWN, visible.terminal(self.explain(error)))
 
 
 def _news(request: Any, *, preview: bool = False, timeout: float = 0.0) -> Request:

@@ -8,6 +8,8 @@ from typing import Any
 import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
+from preview import visible
+
 LOG_SECONDS = 2.0  # a dead engine must not hold up the work that puts things back
 
 
@@ -42,7 +44,8 @@ class EngineLog:
             return
         if self._stub is None:
             self._stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(self.address))
-        line = engine_pb2.LogRequest(severity=severity, message=text, urn=urn, streamId=0, ephemeral=ephemeral)
+        shown = visible.terminal(text)  # much of it is what tasks, AWS and people wrote
+        line = engine_pb2.LogRequest(severity=severity, message=shown, urn=urn, streamId=0, ephemeral=ephemeral)
         try:
             self._stub.Log(line, timeout=LOG_SECONDS)
         except grpc.RpcError as lost:

@@ -120,6 +120,19 @@ def test_what_fails_there_is_told_with_the_statement(own):
     (one,) = through_the_door(own.folder, None).revisions
     assert one.reason == 'DuplicateColumn: column "id" of relation "orders" already exists'
     assert [statement.locks is None for statement in one.statements] == [False, True]
+    assert one.fails, "the structure alone decides"
+
+
+@pytest.mark.slow
+def test_what_the_scratch_server_may_lack_and_a_structure_that_is_not_the_live_one_prove_nothing(own):
+    own.add("GRANT SELECT ON pg_class TO nobody_here", constants="")
+    (role,) = through_the_door(own.folder, None).revisions
+    assert role.reason.startswith("UndefinedObject")
+    assert not role.fails
+    own.add("CREATE TABLE orders (id bigint)", "ALTER TABLE orders DROP COLUMN nowhere", constants="")
+    _, column = through_the_door(own.folder, facts("gone")).revisions  # applied, and not in this version
+    assert column.reason.startswith("UndefinedColumn")
+    assert not column.fails
 
 
 def test_nothing_pending_starts_nothing(trees, monkeypatch):

@@ -88,6 +88,16 @@ def test_what_the_preview_itself_lacks_refuses_nothing():
     )
 
 
+def test_what_the_live_structure_rules_out_refuses_it_where_it_would_run():
+    wrong = {"fails": True, "reason": 'UndefinedColumn: column "totall" does not exist'}
+    report = built(None, revision("e0002", "expand", **wrong), revision("c0001", "contract", **wrong))
+    assert [(one["exit"], one["reason"]) for one in report["refused"]] == [
+        (6, f"expand e0002 (e0002_file.py) does not run on the live structure: {wrong['reason']}")
+    ], "the contract is held back"
+    told = built(None, revision("e0002", "expand", reason=wrong["reason"]))
+    assert told["refused"] == [], "where the structure is not known for sure it is only told"
+
+
 def test_what_could_not_be_measured_refuses_nothing_and_says_why():
     report = built(None, EXPAND, measured=False, reason="no PostgreSQL here")
     assert report["refused"] == []
@@ -99,6 +109,11 @@ def test_going_back_after_each_phase():
     assert list(rows) == ["expand", "shift", "backfill", "contract"]
     assert [row["possible"] for row in rows.values()] == [True, True, True, False]
     assert rows["shift"]["what"].endswith("one step back to blue, without a migration: it is warm with 2 tasks")
+    assert rows["backfill"]["what"] == "as after the shift; the rows that were filled stay filled"
+    resumed = back(built(asked(steps=()), BACKFILL))
+    assert resumed["backfill"]["what"].startswith("the check, then one step back to blue"), (
+        "no row of a shift before it"
+    )
     assert rows["contract"]["oldestAble"] == "v2"
     assert rows["contract"]["what"].startswith("v1 is refused, as it does not know c0001")
     assert rows["contract"]["what"].endswith("Roll forward (it is held back now, as previous is warm)")
