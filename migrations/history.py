@@ -70,15 +70,14 @@ def exists(connection: Connection) -> bool:
 
 
 def entries(connection: Connection) -> list[Entry]:
-    """All rows, oldest first; none where there is no history."""
+    """All rows, in the order they were written; none where there is no history."""
     if not exists(connection):
         return []
     # A table of an earlier shape lacks some of them; who only looks does not change it.
     have = history_tables.columns(connection, "schema_history")
     fields = ", ".join(name if name in have else f"{missing} AS {name}" for name, missing in _FIELDS)
-    rows = connection.execute(
-        f"SELECT {fields} FROM schema_history ORDER BY applied_at, revision"  # noqa: S608  literals only
-    )
+    order = "number" if "number" in have else "applied_at, revision"
+    rows = connection.execute(f"SELECT {fields} FROM schema_history ORDER BY {order}")  # noqa: S608  literals only
     return [Entry(**dict(zip(Entry.__dataclass_fields__, row, strict=True))) for row in rows]
 
 
