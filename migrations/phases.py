@@ -104,6 +104,8 @@ def _apply(connection: Connection, tree: Tree, todo: list[Revision], settings: S
         # First: to count the rows may take long.
         living.require_none(connection, todo, settings, tree)
         backfills.require_complete(connection, tree, todo, backfill_settings.load(os.environ))
+        # Before the first of them: where a later one fails, this may be the only version that can serve.
+        history.record_version(connection, settings.version, tree)
     # Alembic and SQLAlchemy take a second to load: only a run that applies something pays for it.
     from migrations import runner
 
