@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import LiteralString, TypeVar
 
@@ -15,6 +15,7 @@ import psycopg
 
 from migrations import history, history_tables
 from migrations.database import Connection
+from migrations.on_record import LEFT_OUT
 from migrations.structures import ddl as structure_ddl
 from migrations.structures import structure
 from migrations.structures.structure import Structure
@@ -26,6 +27,8 @@ Facts = dict[str, object]
 LINE_LIMIT = 13_000
 STRUCTURE_LIMIT = 12_000
 _TABLES_TOLD = 100  # the biggest ones
+_REVISIONS_TOLD = 150  # the newest ones, and
+_CONTRACTS_TOLD = 50  # of these, whatever their age: a preview looks for those that a version does not know
 
 _Found = TypeVar("_Found")
 _SIZES: LiteralString = """
@@ -38,25 +41,44 @@ _PAGES = _SIZES.replace("pg_total_relation_size(c.oid)", "c.relpages::bigint * c
 
 
 def read(connection: Connection, tree: Tree, found: Structure | None = None) -> Facts:
-    """The facts, made to fit on one line: the structure is left out (null) first, then the smallest tables.
+    """The facts, made to fit on one line: the oldest revisions of a long history are left out, then the structure
+    (null), then the smallest tables, then backfills that are finished.
 
     found: the structure, where it was read a moment ago.
     """
-    tables = sizes(connection)
+    tables, rows = sizes(connection), history.entries(connection)
+    newest = _newest(rows)
+    backfills = _backfills(connection, tree)
     facts: Facts = {
         "server": _server(connection),
         "takenAt": datetime.now(UTC).isoformat(timespec="seconds"),
-        "revisions": [entry.revision for entry in history.entries(connection)],
+        "revisions": newest,
         "tables": tables,
-        "backfills": _backfills(connection, tree),
+        "backfills": backfills,
         "structure": packed(found or _if_not_locked(connection, structure.read)),
     }
+    if len(newest) < len(rows):
+        facts[LEFT_OUT] = len(rows) - len(newest)
     if _size(facts) > LINE_LIMIT:
         facts["structure"] = None
     while _size(facts) > LINE_LIMIT and tables:
         tables = dict(list(tables.items())[: len(tables) // 2])
         facts["tables"] = tables
+    if _size(facts) > LINE_LIMIT:
+        facts["backfills"] = {name: state for name, state in backfills.items() if not state["finished"]}
     return facts
+
+
+def _newest(rows: Sequence[history.Entry]) -> list[str]:
+    """Names in the order of application; of each phase the newest is among them."""
+    chosen = {entry.phase: entry.revision for entry in rows}.values()
+    contracts = [entry.revision for entry in rows if entry.phase == "contract"]
+    kept = {*chosen, *contracts[-_CONTRACTS_TOLD:]}
+    for entry in reversed(rows):
+        if len(kept) >= _REVISIONS_TOLD:
+            break
+        kept.add(entry.revision)
+    return [entry.revision for entry in rows if entry.revision in kept]
 
 
 def packed(found: Structure | None) -> str | None:

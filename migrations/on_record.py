@@ -1,0 +1,25 @@
+"""What the facts on record say of the revisions. A preview asks without a database, and without a driver for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from migrations.tree import PHASES, Tree
+
+LEFT_OUT = "revisionsLeftOut"  # how many older ones there are, where not all are told
+
+
+def revisions(facts: Mapping[str, object], tree: Tree) -> list[str]:
+    """The applied revisions by these facts. Where older ones were left out, those of the tree are known all the same:
+    whatever comes before an applied one in its phase.
+    """
+    named = facts.get("revisions")
+    told = [str(name) for name in named] if isinstance(named, list | tuple) else []
+    if not facts.get(LEFT_OUT):
+        return told
+    earlier: list[str] = []
+    for phase in PHASES:
+        names = [revision.revision for revision in tree.phase(phase)]
+        newest = max((at for at, name in enumerate(names) if name in told), default=-1)
+        earlier += [name for name in names[:newest] if name not in told]
+    return [*earlier, *told]
