@@ -18,6 +18,7 @@ from migrations.errors import BadTreeError
 Phase = Literal["expand", "contract", "backfill"]
 FOLDERS: Mapping[Phase, str] = {"expand": "expand", "contract": "contract", "backfill": "backfills"}
 CHECKSUM_LENGTH = 16
+NAME_LENGTH = 32  # of the column that Alembic keeps the name in; a backfill is not Alembic's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,11 @@ def read_revision(file: Path, phase: Phase) -> Revision:
     name, down = constants.get("revision"), constants.get("down_revision")
     if not isinstance(name, str) or not name:
         raise BadTreeError(f'migrations: {where} has no `revision = "..."`, expected one')
+    if len(name) > NAME_LENGTH and phase != "backfill":
+        raise BadTreeError(
+            f"migrations: {where} has a revision of {len(name)} characters, {name}; expected at most {NAME_LENGTH}, "
+            "which is what alembic_version holds; shorten it (the file's name may be as long as you like)"
+        )
     if down is not None and not isinstance(down, str):
         raise BadTreeError(f"migrations: {where} has down_revision {down!r}, expected one name or None")
     outside = constants.get(revision_rules.CONSTANT) is True

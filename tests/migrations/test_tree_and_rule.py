@@ -70,6 +70,23 @@ def test_other_mistakes_are_named(tmp_path):
         read_tree(tmp_path)
 
 
+def test_a_name_that_alembic_could_not_note_is_refused_before_a_release(tmp_path):
+    longest = "e0002_".ljust(32, "x")
+    write(tmp_path, "expand", "e0001", None)
+    write(tmp_path, "expand", longest, "e0001")
+    (tmp_path / "backfills").mkdir()
+    backfill = (
+        f"revision = {'b'.ljust(60, 'x')!r}\ndown_revision = None\nneeds = 'e0001'\ntable = 'orders'\nkey = 'id'\n"
+        "assign = 'price = price'\ntodo = 'price IS NULL'\n"
+    )
+    (tmp_path / "backfills" / "b.py").write_text(backfill)
+    (tmp_path / "backfills" / "HEAD").write_text("b\n")
+    assert [one.revision for one in read_tree(tmp_path).expand] == ["e0001", longest]
+    write(tmp_path, "expand", f"{longest}y", longest)
+    with pytest.raises(BadTreeError, match=f"revision of 33 characters, {longest}y; expected at most 32"):
+        read_tree(tmp_path)
+
+
 @pytest.mark.parametrize("name", [*TREES, CHECKOUT])
 def test_each_tree_of_the_project_has_one_head_for_each_phase_that_names_its_file(schema_trees, name):
     """Part of make check: a second head is red before an image is built."""
