@@ -108,11 +108,11 @@ def end_session(connection: Connection, session: Session, why: str, say: Say) ->
     told = f"{session}: its task {session.task} is STOPPED and {why}"
     try:
         with _as_who_logged_in(connection):
-            connection.execute(_END, (session.pid, session.started))
+            there = connection.execute(_END, (session.pid, session.started)).fetchone()
     except errors.InsufficientPrivilege:
         say(f"{told}; {connection.info.user} may not end it (another role's session), waiting for it instead")
         return False
-    say(f"ended {told}")
+    say(f"ended {told}" if there else f"gone already: {told}")
     return True
 
 

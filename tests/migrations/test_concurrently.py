@@ -325,3 +325,11 @@ def test_a_rebuild_that_was_killed_leaves_nothing_behind_in_the_end(outside, own
     assert result_of(found)["applied"] == ["e0002"]
     assert "is left by a rebuild that was broken off: dropped" in found.stdout
     complete(orders)
+
+
+def test_what_comes_after_a_patient_operation_waits_no_longer_than_before(outside, owner_environment, orders):
+    """The build waits as long as a statement may take at all; the next statement makes others wait again."""
+    seen = "CREATE TABLE seen AS SELECT current_setting('lock_timeout') AS value"
+    body = f'{INDEX}\n    concurrently.once("{seen}", done="to_regclass(\'seen\') IS NOT NULL")'
+    result_of(migrate(outside(body), owner_environment, "expand", "v2"))
+    assert orders.execute("SELECT value FROM seen").fetchall() == [("100ms",)]

@@ -96,6 +96,35 @@ def test_a_signal_ends_a_run_with_its_code_and_undoes_what_is_open(
         assert connection.execute(column).fetchone() == (0,)
 
 
+ON_THE_WAY_OUT = """
+import time
+from migrations.stopping import Signals, Stopped
+Signals()
+try:
+    print("at work", flush=True)
+    time.sleep(600)
+except Stopped:
+    print("on the way out", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_a_process_that_does_not_get_out(schema_trees, second):
+    process = subprocess.Popen(
+        [sys.executable, "-c", ON_THE_WAY_OUT], cwd=schema_trees["v1"], text=True, env=BASE, stdout=subprocess.PIPE
+    )
+    assert process.stdout.readline() == "at work\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.readline() == "on the way out\n"
+    process.send_signal(second)
+    try:
+        assert process.wait(60) == -second
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def until(condition):
     deadline = time.monotonic() + 60
     while not condition():

@@ -7,9 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import timedelta
 
+import psycopg
 import pytest
 
+from migrations.locking import one_runner
 from migrations.locking.one_runner import LOCK
 from tests.support.task_metadata import metadata_of
 from tests.support.trees_on_disk import BASE, migrate, result_of
@@ -170,6 +174,22 @@ def test_an_owner_without_other_rights_ends_sessions_of_its_own_role(
         for role in (own, other):
             looker.execute(f"DROP OWNED BY {role}")
             looker.execute(f"DROP ROLE {role}")
+
+
+def test_a_session_that_was_given_the_number_of_a_dead_one_is_let_be(schema_server, schema, looker):
+    told = []
+    with schema_server.connect(schema) as other:
+        pid = other.info.backend_pid
+        since = "SELECT backend_start FROM pg_stat_activity WHERE pid = %s"
+        (started,) = looker.execute(since, (pid,)).fetchone()
+        mine = one_runner.Session(pid=pid, started=started, application=f"bluegreen-migrations {HUNG} v1", age=1)
+        dead = replace(mine, started=started - timedelta(seconds=1))
+        one_runner.end_session(looker, dead, "it was still there", told.append)
+        assert other.execute("SELECT 1").fetchone() == (1,)
+        one_runner.end_session(looker, mine, "it was still there", told.append)
+        with pytest.raises(psycopg.OperationalError):
+            other.execute("SELECT 1")
+    assert [line.split(" process ")[0] for line in told] == ["gone already:", "ended"]
 
 
 def test_an_endpoint_that_does_not_answer_keeps_nobody_from_working(schema_trees, owner_environment):
