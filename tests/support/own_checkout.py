@@ -57,7 +57,7 @@ def add_own(project: Path) -> None:
     """A revision of each phase, numbered as the example's next ones are."""
     write(
         alembic(project, "--rev-id", "e0002", "--head", "expand@head", "-m", "add a note"),
-        "ALTER TABLE orders ADD COLUMN note text",
+        "ALTER TABLE orders ADD COLUMN note text DEFAULT ''",
     )
     (project / "migrations/backfills/b0001_note.py").write_text(BACKFILL)
     (project / "migrations/backfills/HEAD").write_text("b0001_note\n")
