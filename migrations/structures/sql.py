@@ -228,9 +228,13 @@ SELECT 'pg_class'::regclass::oid, inhrelid, 'pg_class'::regclass::oid, inhparent
 """
 
 RELATIONS = filled(
+    # The sequence of an identity column of the runner's own tables is as little the service's as they are.
     """
 SELECT quote_ident(c.relname) FROM pg_class AS c
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND NOT c.relispartition AND {table}
+  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid
+                  AND deptype = 'i' AND refobjid IN (
+                      SELECT oid FROM pg_class WHERE relname = ANY (%(own)s) AND relnamespace = c.relnamespace))
 ORDER BY c.relkind <> 'r', c.relname
 """
 )
