@@ -1,6 +1,7 @@
 """When the next try comes and how long it waits, by a clock of the test's own."""
 
 import contextlib
+from dataclasses import replace
 from types import SimpleNamespace
 
 import psycopg
@@ -105,6 +106,17 @@ def test_without_time_nothing_is_tried():
     tries.run(world, "expand x", LIMITS, lambda: world.sleep(6))
     with pytest.raises(OutOfTimeError, match="expand y: the time of the whole phase is over"):
         tries.run(world, "expand y", LIMITS, lambda: pytest.fail("tried"))
+
+
+@pytest.mark.parametrize(
+    ("outside", "kept"), [(False, "nothing of it was kept"), (True, "may be there in part, and the next run goes on")]
+)
+def test_a_lock_that_was_refused_is_told_as_that_also_where_nobody_was_seen(outside, kept):
+    world = World()
+    limits = replace(LIMITS, outside_transaction=outside)
+    with pytest.raises(LockNotObtainedError, match="tries: nobody was seen in the way") as told:
+        world.tries(budget=5).run(world, "expand x", limits, lambda: refused(world))
+    assert kept in str(told.value)
 
 
 def test_a_cancel_that_nobody_of_us_sent_is_no_refusal():
