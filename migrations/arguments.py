@@ -29,6 +29,8 @@ def read(arguments: Sequence[str]) -> argparse.Namespace:
     chosen = parser.parse_args(arguments)
     if chosen.plan and chosen.command != "contract":
         parser.error(f"--plan: {chosen.command} has none, expected it with contract")
+    if chosen.through and chosen.command != "adopt":
+        parser.error(f"--through: {chosen.command} has none, expected it with adopt")
     if chosen.needed and chosen.command != "backfill":
         parser.error(f"--needed: {chosen.command} has none, expected it with backfill")
     return chosen

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import psycopg
 
-from migrations import gate, history, history_tables, outcome, phases, plan, roles, rule
+from migrations import gate, history, history_tables, outcome, phases, plan, roles, rule, stamps
 from migrations.backfilling import settings as backfill_settings
 from migrations.contracting import plan as contract_plan
 from migrations.database import Connection, Say, connect
@@ -31,7 +31,7 @@ def check(settings: Settings, say: Say) -> Result:
     tree = read_tree()
     started = time.monotonic()
     with connect(settings, say) as connection:
-        gate.require_servable(connection, tree, settings.version)
+        gate.require_servable(connection, tree, settings.version, "check")
         gate.require_adopted(connection, "check")
         missing = rule.missing_expands(tree, history.applied(connection))
         if missing:
@@ -41,7 +41,8 @@ def check(settings: Settings, say: Say) -> Result:
             )
         # No reason to refuse: the way back must not depend on who edited a file or changed an index.
         looked = drift.look(connection)
-        warnings = [*gate.edited(connection, tree), *looked.lines(), *_remember(connection, tree, settings)]
+        warnings = [*gate.edited(connection, tree), *looked.lines(), *stamps.odd(connection, tree)]
+        warnings += _remember(connection, tree, settings)
         for line in warnings:
             say(f"check: {line}")
         say(f"version {settings.version} can serve this database")
@@ -104,9 +105,10 @@ def contract(settings: Settings, say: Say) -> Result:
 def adopt(settings: Settings, say: Say) -> Result:
     """Take over a database that something else made, through the revision of --through. Raises MigrationError."""
     tree = read_tree()
+    adoption.chain(tree, settings.through)
     started = time.monotonic()
     with connect(settings, say) as connection, one_runner(connection, settings, say):
-        gate.require_servable(connection, tree, settings.version)
+        gate.require_servable(connection, tree, settings.version, "adopt")
         adopted = adoption.adopt(connection, tree, settings.through, settings, say)
         if adopted:
             say(f"adopted: {', '.join(adopted)}")

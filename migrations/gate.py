@@ -7,37 +7,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from migrations import history, history_tables, rule
+from migrations import history, rule, stamps
 from migrations.database import Connection
 from migrations.errors import EditedError, NotAdoptedError, NotServableError, PendingError
+from migrations.stamps import listed
 from migrations.structures import structure
 from migrations.tree import Revision, Tree
 
 _TOLD = 3
 
 
-def require_servable(connection: Connection, tree: Tree, version: str) -> None:
+def require_servable(connection: Connection, tree: Tree, version: str, command: str) -> None:
     """The rule: every contract revision applied or begun is known to this image. Raises NotServableError."""
     applied = history.applied(connection)
     unknown = rule.unknown_contracts(tree, applied)
     if not unknown:
         return
     able = rule.oldest_able(applied, history.versions(connection))
-    raise NotServableError(f"check: {rule.refusal(version, applied.told(unknown), able)}; nothing was changed")
+    raise NotServableError(f"{command}: {rule.refusal(version, applied.told(unknown), able)}; nothing was changed")
 
 
 def require_adopted(connection: Connection, command: str) -> None:
     """A database with tables has a history, or something else made it. Raises NotAdoptedError."""
     if history.entries(connection) or history.marks(connection):
         return
-    stamps = alembic_stamps(connection)
+    stamped = stamps.read(connection)
     tables = structure.relations(connection)
-    if not stamps and not tables:
+    if not stamped and not tables:
         return
-    found = f"{_listed(tables)}" if tables else "no tables"
-    stamped = f" and says {_listed(stamps)} in alembic_version" if stamps else ""
+    found = listed(tables) or "no tables"
+    says = f" and says {listed(stamped)} in alembic_version" if stamped else ""
     raise NotAdoptedError(
-        f"{command}: the database has {found}{stamped}, and no history of revisions, so something else made it; "
+        f"{command}: the database has {found}{says}, and no history of revisions, so something else made it; "
         "expected an empty database or a history. Take it over with `python -m migrations adopt --through <revision>` "
         "(in a release: the setting bluegreen:adopt), where that is the last expand revision whose work is there; "
         "nothing was changed"
@@ -76,15 +77,3 @@ def edited(connection: Connection, tree: Tree) -> Iterator[str]:
                 f"{entry.phase} {entry.revision} was edited after version {entry.version} applied it on "
                 f"{entry.applied_at:%Y-%m-%d}: checksum {file.checksum} in {file.file.name}, {entry.checksum} applied"
             )
-
-
-def alembic_stamps(connection: Connection) -> list[str]:
-    """What Alembic's own table says."""
-    if not history_tables.columns(connection, "alembic_version"):
-        return []
-    return [str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version ORDER BY 1")]
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    return ", ".join(names[:_TOLD]) + more

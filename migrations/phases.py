@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
-from migrations import gate, history, outcome, rule
+from migrations import gate, history, outcome, rule, stamps
 from migrations.backfilling import again
 from migrations.backfilling import settings as backfill_settings
 from migrations.contracting import living
@@ -33,7 +33,8 @@ def apply(phase: Phase, settings: Settings, say: Say) -> Result:
     with connect(settings, say) as connection, one_runner(connection, settings, say):
         todo = prepare(phase, connection, tree, settings, say)
         looked = drift.look(connection, settings.lock_budget[phase] * _READ_SHARE if todo else 0, say)
-        for line in (*looked.lines(), *looked.notes()):
+        seen = [*looked.lines(), *stamps.odd(connection, tree)]
+        for line in (*seen, *looked.notes()):
             say(line)
         if todo:
             drift.require_none(looked, refuse, phase)
@@ -41,6 +42,7 @@ def apply(phase: Phase, settings: Settings, say: Say) -> Result:
                 _apply(connection, tree, todo, settings, say)
         else:
             say(f"{phase}: nothing to do")
+            stamps.mend(connection, tree)
         history.record_version(connection, settings.version, tree)
         live = looked.live
         # Also where a run before this one was killed between its last revision and this line.
@@ -52,7 +54,7 @@ def apply(phase: Phase, settings: Settings, say: Say) -> Result:
         left = again.Left()
         if phase == "expand":
             left = again.look(connection, tree, history.applied(connection), say)
-        result = outcome.of(phase, connection, settings, tree, applied, looked.lines(), live, left)
+        result = outcome.of(phase, connection, settings, tree, applied, seen, live, left)
     return {**result, "seconds": round(time.monotonic() - started, 3)}
 
 
@@ -61,7 +63,7 @@ def prepare(phase: Phase, connection: Connection, tree: Tree, settings: Settings
 
     Raises MigrationError, with nothing changed.
     """
-    gate.require_servable(connection, tree, settings.version)
+    gate.require_servable(connection, tree, settings.version, phase)
     gate.require_adopted(connection, phase)
     gate.require_unedited(connection, tree, phase)
     applied = history.applied(connection)
@@ -108,6 +110,8 @@ def _apply(connection: Connection, tree: Tree, todo: list[Revision], settings: S
         history.record_version(connection, settings.version, tree)
     # Alembic and SQLAlchemy take a second to load: only a run that applies something pays for it.
     from migrations import runner
+
+    stamps.mend(connection, tree)
 
     def look_again(revision: Revision) -> None:
         """An old version that was started while the run waited for a lock is as much in the way."""

@@ -31,7 +31,7 @@ def plan(settings: Settings, say: Say) -> Result:
     tree = read_tree()
     started = time.monotonic()
     with connect(settings, say) as connection:
-        gate.require_servable(connection, tree, settings.version)
+        gate.require_servable(connection, tree, settings.version, "contract --plan")
         todo = rule.pending(tree, history.applied(connection), "contract")
         planned = [_revision(connection, revision, say) for revision in todo]
         held = living.find(connection, todo, settings, tree) if todo else []

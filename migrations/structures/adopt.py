@@ -13,7 +13,7 @@ from dataclasses import replace
 import psycopg
 from psycopg import sql
 
-from migrations import gate, history
+from migrations import history, stamps
 from migrations.database import Connection, Say, connect
 from migrations.errors import DriftError, SettingError, StatementFailedError
 from migrations.settings import Settings
@@ -36,9 +36,10 @@ def chain(tree: Tree, through: str) -> list[Revision]:
     """The expand revisions up to this one. Raises SettingError."""
     names = [revision.revision for revision in tree.expand]
     if through not in names:
+        found = f"revision {through} is no expand revision of this image" if through else "--through is missing"
         raise SettingError(
-            f"adopt: revision {through or 'none'} is no expand revision of this image, expected one of "
-            f"{', '.join(names) or 'none, it has no expand revision'}; nothing was changed"
+            f"adopt: {found}, expected one of {', '.join(names) or 'none, as this image has none'}: the last expand "
+            "revision whose work is there (`--through REVISION`; in a release: bluegreen:adopt); nothing was changed"
         )
     return list(tree.expand[: names.index(through) + 1])
 
@@ -58,15 +59,15 @@ def adopt(connection: Connection, tree: Tree, through: str, settings: Settings, 
     _require_owner(connection)
     say(f"adopt: running {', '.join(one.revision for one in revisions)} in a database of their own")
     _require_alike(connection, revisions, settings)
-    stamps = gate.alembic_stamps(connection)
+    stamped = stamps.read(connection)
     with connection.transaction():
         history.ensure(connection)
         for revision in revisions:
             history.adopt(connection, revision, settings)
         connection.execute("DELETE FROM alembic_version")
         connection.execute("INSERT INTO alembic_version VALUES (%s)", (through,))
-    if stamps:
-        say(f"adopt: alembic_version said {', '.join(stamps)}, it says {through} now")
+    if stamped:
+        say(f"adopt: alembic_version said {', '.join(stamped)}, it says {through} now")
     drift.store(connection, settings.version)
     return [revision.revision for revision in revisions]
 
@@ -86,9 +87,12 @@ def _require_alike(connection: Connection, revisions: Sequence[Revision], settin
         expected = _made_by(revisions, scratch)
     found = list(compare(expected=expected, found=structure.read(connection)))
     if found:
+        earlier = ", ".join(one.revision for one in revisions[:-1])
+        name = f"name the last one whose work is there ({earlier}), " if earlier else ""
         raise DriftError(
             f"adopt: the database is not what {revisions[-1].revision} leaves: {drift.listed(found)}; expected both "
-            "alike. Change the database, or the revisions that nothing has applied yet; nothing was changed"
+            f"alike. Where that is the work of later revisions, {name}else change the database, or the revisions that "
+            "nothing has applied yet; nothing was changed"
         )
 
 

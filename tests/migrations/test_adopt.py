@@ -154,7 +154,29 @@ def test_a_revision_outside_a_transaction_is_adopted_too(own_tree, owner_environ
 def test_a_revision_that_is_no_expand_of_the_image_is_refused(schema_trees, owner_environment, through):
     refused = migrate(schema_trees["v3"], owner_environment, "adopt", "v3", "--through", through)
     assert refused.returncode == 2
-    assert "expected one of e0001, e0002" in refused.stderr
+    assert "expected one of e0001, e0002: the last expand revision whose work is there" in refused.stderr
+    found = f"revision {through} is no expand revision of this image" if through else "--through is missing"
+    assert refused.stderr.startswith(f"adopt: {found}, expected")
+
+
+def test_without_a_revision_it_says_which_there_are_and_needs_no_database(schema_trees, owner_environment):
+    nowhere = {**owner_environment, "DB_PORT": "1", "MIGRATION_CONNECT_WAIT_SECONDS": "1"}
+    refused = migrate(schema_trees["v1"], nowhere, "adopt", "v1")
+    assert (refused.returncode, refused.stderr[:54]) == (2, "adopt: --through is missing, expected one of e0001: th")
+    other = migrate(schema_trees["v1"], nowhere, "expand", "v1", "--through", "e0001")
+    assert (other.returncode, "--through: expand has none, expected it with adopt" in other.stderr) == (2, True)
+
+
+def test_where_the_work_of_later_revisions_is_missing_it_says_to_name_an_earlier_one(
+    schema_trees, owner_environment, made_elsewhere
+):
+    refused = migrate(schema_trees["v2"], owner_environment, "adopt", "v2", "--through", "e0002")
+    assert refused.returncode == 17
+    assert "column orders.amount_cents is missing" in refused.stderr
+    assert "Where that is the work of later revisions, name the last one whose work is there (e0001)" in refused.stderr
+    first = migrate(schema_trees["v2"], owner_environment, "adopt", "v2", "--through", "e0001")
+    assert result_of(first)["applied"] == ["e0001"]
+    assert history_of(made_elsewhere)[0][0] == "e0001"
 
 
 def test_an_empty_database_has_nothing_to_adopt(schema_trees, owner_environment):

@@ -68,9 +68,11 @@ def test_unknown_expands_are_fine_and_unknown_contracts_are_not(schema_trees, ow
     connection.execute(
         "INSERT INTO schema_history (revision, phase, version, seconds) VALUES ('c7777', 'contract', 'v9', 1)"
     )
-    for command in ("check", "expand", "backfill", "contract", "adopt"):
-        refused = migrate(schema_trees["v1"], owner_environment, command, "v1", *_through(command))
+    for command in ("check", "plan", "expand", "backfill", "contract", "contract --plan", "adopt"):
+        name, *options = command.split()
+        refused = migrate(schema_trees["v1"], owner_environment, name, "v1", *options, *_through(command))
         assert refused.returncode == 3
+        assert refused.stderr.startswith(f"{command}: version v1 cannot serve this database: ")
         assert "contract c7777 removed what it needs; no version seen here can" in refused.stderr
 
 
