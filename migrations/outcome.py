@@ -16,6 +16,7 @@ Result = dict[str, object]
 # The whole line has its limit, see `facts`.
 _WARNINGS = 8
 _WARNING_LIMIT = 200
+_APPLIED = 50
 _NOTHING = Left()
 
 
@@ -42,7 +43,8 @@ def of(
         "command": command,
         "version": settings.version,
         "revision": "+".join(newest[phase] for phase in ("expand", "contract") if phase in newest),
-        "applied": list(applied),
+        "applied": list(applied[-_APPLIED:]),  # the log has a line for each
+        **({"appliedLeftOut": len(applied) - _APPLIED} if len(applied) > _APPLIED else {}),
         "pendingBackfills": backfills,
         # Those that must be complete before the image serves, and those that can follow while it does.
         "neededBackfills": needed,

@@ -12,7 +12,7 @@ import psycopg
 from migrations import gate, history, outcome, rule, stamps
 from migrations.backfilling import again
 from migrations.backfilling import settings as backfill_settings
-from migrations.contracting import living
+from migrations.contracting import living, rows_since
 from migrations.database import Connection, Say, connect
 from migrations.errors import MigrationError
 from migrations.locking.one_runner import one_runner
@@ -114,8 +114,9 @@ def _apply(connection: Connection, tree: Tree, todo: list[Revision], settings: S
     stamps.mend(connection, tree)
 
     def look_again(revision: Revision) -> None:
-        """An old version that was started while the run waited for a lock is as much in the way."""
+        """What came while the run waited for a lock is as much in the way: an old version, a row to fill."""
         if contract:
             living.require_none(connection, [revision], settings, tree)
+            rows_since.require_none(connection, revision, tree, say)
 
     runner.apply(connection, todo, settings, say, look_again)

@@ -20,7 +20,7 @@ from migrations.backfilling.declaration import Declaration, key_type
 from migrations.backfilling.progress import Progress
 from migrations.backfilling.sampler import sampling
 from migrations.backfilling.settings import BackfillSettings
-from migrations.backfilling.throttle import RECENT, Latency, Throttle, active_sessions, replica_lag
+from migrations.backfilling.throttle import RECENT, Latency, Throttle, active_sessions, blind_spots, replica_lag
 from migrations.backfilling.tries import KEPT, Tries, told
 from migrations.database import Connection, Say
 from migrations.errors import BackfillIncompleteError
@@ -158,6 +158,8 @@ class _Run:
         kind = key_type(self._connection, self._declared)
         reads, position = Latency("a read", self._own), kept.position
         throttle = self._throttle(reads)
+        for line in blind_spots(self._connection, self._own):
+            self._say(line)
         with sampling(self._settings, self._declared, reads, self._say), _session(self._connection, self._own):
             for number in range(1, self._own.passes + 1):
                 self._one_pass(Batches(self._connection, self._declared, kind, self._own), position, throttle, progress)
