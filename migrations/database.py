@@ -44,8 +44,9 @@ _SESSION = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
-# Of a server that has it: the limit of a phase is ours, and a revision's is its statement_timeout.
-_SESSION_SINCE = {170000: {"transaction_timeout": "0"}}
+# Of a server that has it: the limit of a phase is ours, a revision's is its statement_timeout, and a session that
+# pauses between two tries is not forgotten.
+_SESSION_SINCE = {140000: {"idle_session_timeout": "0"}, 170000: {"transaction_timeout": "0"}}
 _SCHEMA = "public"
 _SET = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS setting(name, value)"
 

@@ -22,9 +22,9 @@ from migrations.locking.blockers import Lookout, spelled
 from migrations.told import first_line
 
 _POLL_SECONDS = 0.02
+_IDLE_SINCE = 140000  # the first server that ends idle sessions
 _JOIN_SECONDS = 6.0  # longer than any statement of the watch may take
 _REMEMBER_SECONDS = 0.25  # between two looks at whom it is that is waited for
-_JOIN_SECONDS = 6.0  # longer than any statement of the watch may take
 
 _WAITS = "SELECT wait_event_type = 'Lock' FROM pg_stat_get_activity(%s)"
 # pg_blocking_pids answers 0 for a prepared transaction.
@@ -49,6 +49,8 @@ def watching(connection: Connection) -> Iterator[Watch]:
     # Closed at the end like a file; it holds nothing that anybody could wait for.
     with psycopg.connect(info.dsn, password=info.password, autocommit=True, **hang_up.KEPT_ALIVE) as beside:
         beside.execute("SET statement_timeout = '5s'")
+        if info.server_version >= _IDLE_SINCE:
+            beside.execute("SET idle_session_timeout = 0")  # it has nothing to do between two tries
         # As the role that logged in: where `ALTER ROLE ... SET role` makes it another at once, that other one may
         # neither see the session of the first nor cancel it.
         beside.execute("SET ROLE NONE")

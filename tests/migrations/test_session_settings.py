@@ -1,8 +1,11 @@
 """What a database or a role sets for its sessions, and the runner's session does not go by."""
 
+import subprocess
+import sys
+
 import pytest
 
-from tests.support.trees_on_disk import migrate, result_of
+from tests.support.trees_on_disk import BASE, migrate, result_of
 
 pytestmark = pytest.mark.slow
 
@@ -11,6 +14,25 @@ pytestmark = pytest.mark.slow
 def connection(schema_server, schema):
     with schema_server.connect(schema) as found:
         yield found
+
+
+def test_a_session_that_pauses_between_two_tries_is_not_ended(
+    own_tree, schema_trees, owner_environment, schema, connection
+):
+    result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))
+    mode = "IN SHARE UPDATE EXCLUSIVE MODE"  # which the watch does not withdraw: the pause after it is a second
+    tree = own_tree(f"LOCK TABLE orders {mode}")
+    connection.execute(f"ALTER DATABASE {schema} SET idle_session_timeout = '700ms'")
+    with connection.transaction():
+        connection.execute(f"LOCK TABLE orders {mode}")
+        runner = subprocess.Popen(
+            [sys.executable, "-m", "migrations", "expand"], cwd=tree, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, env={**BASE, **owner_environment, "APP_VERSION": "v2"},
+        )  # fmt: skip
+        while "lock not obtained in try 1" not in (line := runner.stdout.readline()):
+            assert line, runner.communicate()
+    output, errors = runner.communicate(timeout=60)
+    assert (runner.returncode, '"applied": ["e0002"]' in output) == (0, True), errors
 
 
 def tables(connection, schema):

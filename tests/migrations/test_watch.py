@@ -58,3 +58,15 @@ def test_a_try_that_makes_nobody_wait_is_left_to_its_lock_timeout(runner, holder
         harmful = tried(runner, "LOCK TABLE held IN SHARE MODE", 0)
     assert harmless == (errors.LockNotAvailable, False, ["SHARE UPDATE EXCLUSIVE"])
     assert harmful == (errors.QueryCanceled, True, ["SHARE"])
+
+
+def test_a_watch_that_had_nothing_to_do_for_a_while_is_still_there(runner, holder, schema):
+    runner.execute("SET lock_timeout = '5s'; SET idle_session_timeout = 0")
+    holder.execute("SET idle_session_timeout = 0")
+    runner.execute(f"ALTER DATABASE {schema} SET idle_session_timeout = '100ms'")
+    with watching(runner) as watch, holder.transaction():
+        holder.execute("LOCK TABLE held; SELECT pg_sleep(0.5)")
+        over = watch.over(Lookout(tables=()), 0, time.monotonic() + SECONDS)
+        with pytest.raises(errors.QueryCanceled), over:
+            runner.execute("ALTER TABLE held ADD COLUMN note text")
+        assert watch.withdrawn
