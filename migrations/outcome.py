@@ -51,8 +51,19 @@ def of(
         "laterBackfills": [name for name in backfills if name not in needed],
         "pendingContracts": [each.revision for each in rule.pending(tree, have, "contract")],
         "warnings": [warning[:_WARNING_LIMIT] for warning in warnings[:_WARNINGS]],
-        "facts": facts.read(connection, tree, live),
+        "facts": _agreeing(facts.read(connection, tree, live), backfills),
     }
+
+
+def _agreeing(told: facts.Facts, pending: Sequence[str]) -> facts.Facts:
+    """The record says of a backfill that it is complete; where the look found otherwise, the look is right."""
+    known = told["backfills"]
+    if isinstance(known, dict):
+        told["backfills"] = {
+            name: {"left": None, "finished": False} if name in pending and state["finished"] else state
+            for name, state in known.items()
+        }
+    return told
 
 
 def with_history(result: Result, rows: Sequence[history.Entry]) -> Result:

@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
-from migrations import gate, history, outcome, rule, stamps
-from migrations.backfilling import again
+from migrations import gate, history, outcome, rule
+from migrations.backfilling import again, fit
 from migrations.backfilling import settings as backfill_settings
-from migrations.contracting import living, rows_since
+from migrations.contracting import living
 from migrations.database import Connection, Say, connect
 from migrations.errors import MigrationError
 from migrations.locking.one_runner import one_runner
@@ -33,8 +33,7 @@ def apply(phase: Phase, settings: Settings, say: Say) -> Result:
     with connect(settings, say) as connection, one_runner(connection, settings, say):
         todo = prepare(phase, connection, tree, settings, say)
         looked = drift.look(connection, settings.lock_budget[phase] * _READ_SHARE if todo else 0, say)
-        seen = [*looked.lines(), *stamps.odd(connection, tree)]
-        for line in (*seen, *looked.notes()):
+        for line in (*looked.lines(), *looked.notes()):
             say(line)
         if todo:
             drift.require_none(looked, refuse, phase)
@@ -42,7 +41,6 @@ def apply(phase: Phase, settings: Settings, say: Say) -> Result:
                 _apply(connection, tree, todo, settings, say)
         else:
             say(f"{phase}: nothing to do")
-            stamps.mend(connection, tree)
         history.record_version(connection, settings.version, tree)
         live = looked.live
         # Also where a run before this one was killed between its last revision and this line.
@@ -51,10 +49,12 @@ def apply(phase: Phase, settings: Settings, say: Say) -> Result:
             if live is None:
                 say("the structure was not stored, a table is locked for another session alone: drift is not told next")
         applied = [revision.revision for revision in todo]
-        left = again.Left()
+        left, warnings = again.Left(), looked.lines()
         if phase == "expand":
-            left = again.look(connection, tree, history.applied(connection), say)
-        result = outcome.of(phase, connection, settings, tree, applied, seen, live, left)
+            have = history.applied(connection)
+            warnings += fit.require(connection, rule.pending(tree, have, "backfill"), applied, say)
+            left = again.look(connection, tree, have, say)
+        result = outcome.of(phase, connection, settings, tree, applied, [*warnings, *left.warnings], live, left)
     return {**result, "seconds": round(time.monotonic() - started, 3)}
 
 
@@ -63,13 +63,14 @@ def prepare(phase: Phase, connection: Connection, tree: Tree, settings: Settings
 
     Raises MigrationError, with nothing changed.
     """
-    gate.require_servable(connection, tree, settings.version, phase)
+    gate.require_servable(connection, tree, settings.version)
     gate.require_adopted(connection, phase)
     gate.require_unedited(connection, tree, phase)
     applied = history.applied(connection)
     todo = rule.pending(tree, applied, phase)
     gate.require_needs(todo, applied.all)
-    _require_linted(tree, todo, say)
+    # The gate looks at the backfills too: they run behind the shift, where a refusal comes too late.
+    _require_linted(tree, [*todo, *(rule.pending(tree, applied, "backfill") if phase == "expand" else [])], say)
     history.ensure(connection)
     return todo
 
@@ -105,18 +106,15 @@ def _apply(connection: Connection, tree: Tree, todo: list[Revision], settings: S
 
         # First: to count the rows may take long.
         living.require_none(connection, todo, settings, tree)
-        backfills.require_complete(connection, tree, todo, backfill_settings.load(os.environ))
+        backfills.require_complete(connection, tree, todo, backfill_settings.load(os.environ), say)
         # Before the first of them: where a later one fails, this may be the only version that can serve.
         history.record_version(connection, settings.version, tree)
     # Alembic and SQLAlchemy take a second to load: only a run that applies something pays for it.
     from migrations import runner
 
-    stamps.mend(connection, tree)
-
     def look_again(revision: Revision) -> None:
-        """What came while the run waited for a lock is as much in the way: an old version, a row to fill."""
+        """An old version that was started while the run waited for a lock is as much in the way."""
         if contract:
             living.require_none(connection, [revision], settings, tree)
-            rows_since.require_none(connection, revision, tree, say)
 
     runner.apply(connection, todo, settings, say, look_again)

@@ -61,7 +61,7 @@ class Batches:
         self, connection: Connection, declared: Declaration, key_type: str, settings: BackfillSettings
     ) -> None:
         self._connection, self._declared, self._settings = connection, declared, settings
-        self._type = sql.SQL(key_type)  # PostgreSQL's own name of the type
+        self._type = key_type
         self.rows = min(max(200, settings.batch_rows_least), settings.batch_rows_most)
         self._span = self.rows
 
@@ -101,17 +101,7 @@ class Batches:
         return self.rows < before
 
     def _fill(self, position: str | None, end: str) -> tuple[int, int, str | None, str | None]:
-        after = sql.SQL("true") if position is None else sql.SQL("{key} > {value}")
-        statement = sql.SQL(_BATCH).format(
-            after=self._formatted(after, value=self._value(position)),
-            end=self._value(end),
-            rows=sql.Literal(self.rows),
-            span=sql.Literal(self._span - 1),
-            assign=self._declared.assign_sql,
-            todo=self._declared.todo_sql,
-            key=self._declared.key_sql,
-            table=self._declared.table_sql,
-        )
+        statement = filling(self._declared, self._type, position, end, rows=self.rows, span=self._span)
         row = self._connection.execute(statement).fetchone()
         if row is None:
             raise StatementFailedError(f"migrations: backfill {self._declared.name}: the batch answered no row")
@@ -139,19 +129,41 @@ class Batches:
             self.rows = min(self._settings.batch_rows_most, max(self._settings.batch_rows_least, wanted))
         self._span = min(max(_SPAN_MOST, self.rows), max(self.rows, int(self._span * factor)))
 
-    def _value(self, position: str | None) -> sql.Composable:
-        return sql.SQL("CAST({} AS {})").format(sql.Literal(position), self._type)
-
     def _formatted(self, statement: sql.SQL, **more: sql.Composable) -> sql.Composed:
         return statement.format(key=self._declared.key_sql, table=self._declared.table_sql, **more)
 
 
+def filling(
+    declared: Declaration, key_type: str, position: str | None, end: str | None, *, rows: int, span: int
+) -> sql.Composed:
+    """The statement of one batch. `key_type`: PostgreSQL's own name of the type."""
+
+    def key(position: str | None) -> sql.Composed:
+        return sql.SQL("CAST({} AS {})").format(sql.Literal(position), sql.SQL(key_type))
+
+    onward = sql.SQL("{} > {}").format(declared.key_sql, key(position))
+    return sql.SQL(_BATCH).format(
+        after=sql.SQL("true") if position is None else onward,
+        end=key(end),
+        rows=sql.Literal(rows),
+        span=sql.Literal(span - 1),
+        assign=declared.assign_sql,
+        todo=declared.todo_sql,
+        key=declared.key_sql,
+        table=declared.table_sql,
+    )
+
+
+def counting(declared: Declaration) -> sql.Composed:
+    """The statement that counts the rows still to be filled."""
+    return sql.SQL("SELECT count(*) FROM {} WHERE {}").format(declared.table_sql, declared.todo_sql)
+
+
 def left(connection: Connection, declared: Declaration, settings: BackfillSettings) -> int:
     """How many rows are still to be filled, counted now. One reader alone: a count must not take all processors."""
-    statement = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(declared.table_sql, declared.todo_sql)
     limits = {"statement_timeout": f"{settings.count_seconds}s", "max_parallel_workers_per_gather": "0"}
     with connection.transaction():
         for name, value in {**limits, "enable_seqscan": "on", "enable_bitmapscan": "on"}.items():
             connection.execute("SELECT set_config(%s, %s, true)", (name, value))
-        row: tuple[Any, ...] | None = connection.execute(statement).fetchone()
+        row: tuple[Any, ...] | None = connection.execute(counting(declared)).fetchone()
     return 0 if row is None else int(row[0])

@@ -80,10 +80,17 @@ WHERE held.attrelid = to_regclass(%s) AND held.attname = %s AND held.attnum > 0 
 
 def key_type(connection: Connection, declared: Declaration) -> str:
     """The key's type in SQL. Raises BadTreeError where the column can't be walked."""
-    what = f"migrations: backfill {declared.name}: {declared.table}.{declared.key}"
+    where = f"migrations: {wellformed.place(declared.revision)}"
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (declared.regclass,)).fetchone()
+    if row is None or not row[0]:
+        raise BadTreeError(
+            f"{where} has table {declared.table!r}, which is not in this database; expected a table that "
+            f"{declared.revision.depends_on[0]} or an expand before it made; mend `table` or `needs`"
+        )
+    what = f"{where} has key {declared.key!r}, and {declared.table}.{declared.key}"
     row = connection.execute(_KEY, (declared.regclass, declared.key)).fetchone()
     if row is None:
-        raise BadTreeError(f"{what} is not in this database, expected a column to walk the table by; mend `key`")
+        raise BadTreeError(f"{what} is not in this database; expected a column to walk the table by; mend `key`")
     if not row[1] or not row[2]:
         lacks = "may be NULL" if not row[1] else "has no unique index of its own"
         raise BadTreeError(f"{what} {lacks}; expected a NOT NULL column with a unique index; choose another `key`")

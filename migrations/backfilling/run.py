@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import psycopg
+
 from migrations import gate, history
 from migrations.backfilling import batches as backfill_batches
 from migrations.backfilling import record as backfill_record
+from migrations.backfilling import taken
 from migrations.backfilling.batches import Batches
 from migrations.backfilling.declaration import Declaration, key_type
 from migrations.backfilling.progress import Progress
@@ -23,8 +26,9 @@ from migrations.backfilling.settings import BackfillSettings
 from migrations.backfilling.throttle import RECENT, Latency, Throttle, active_sessions, blind_spots, replica_lag
 from migrations.backfilling.tries import KEPT, Tries, told
 from migrations.database import Connection, Say
-from migrations.errors import BackfillIncompleteError
+from migrations.errors import BackfillIncompleteError, StatementFailedError
 from migrations.locking.blockers import Lookout
+from migrations.rule import Applied
 from migrations.settings import Settings
 from migrations.tree import Revision, Tree
 
@@ -72,19 +76,41 @@ def left(connection: Connection, revision: Revision, own: BackfillSettings) -> i
         return backfill_batches.left(connection, declared, own)
 
 
-def require_complete(connection: Connection, tree: Tree, contracts: Sequence[Revision], own: BackfillSettings) -> None:
+def left_or_taken(
+    connection: Connection, tree: Tree, applied: Applied, revision: Revision, own: BackfillSettings, say: Say
+) -> int:
+    """As `left`; none where an applied contract took away what would be counted. Raises MigrationError."""
+    try:
+        return left(connection, revision, own)
+    except StatementFailedError as error:
+        cause = error.__cause__
+        if contract := taken.by_contract(tree, applied, revision, cause):
+            say(taken.told(revision, contract))
+            return 0
+        if revision.revision not in applied.backfill or not isinstance(cause, psycopg.Error):
+            raise
+        name = revision.revision
+        raise StatementFailedError(
+            f"migrations: backfill {name} is recorded as complete, and {taken.unasked(revision, cause)}; "
+            "nothing was changed"
+        ) from cause
+
+
+def require_complete(
+    connection: Connection, tree: Tree, contracts: Sequence[Revision], own: BackfillSettings, say: Say
+) -> None:
     """Refuse a contract while a backfill it needs is not complete. Raises BackfillIncompleteError.
 
     On record is not enough: rows may have come since, from a writer that nothing keeps in step.
     """
     by_name = {revision.revision: revision for revision in tree.backfill}
-    applied = history.applied(connection).all
+    applied = history.applied(connection)
     for contract in contracts:
         for name in contract.needs_backfills:
-            gate.require_needs([by_name[name]], applied)  # what the backfill looks at may not be there yet
-            rows = left(connection, by_name[name], own)
-            if rows or name not in applied:
-                known = name in applied
+            gate.require_needs([by_name[name]], applied.all)  # what the backfill looks at may not be there yet
+            rows = left_or_taken(connection, tree, applied, by_name[name], own, say)
+            if rows or name not in applied.backfill:
+                known = name in applied.backfill
                 state = "is recorded as complete" if known else "is not complete"
                 # What the release's gate found is on record, and it found it complete.
                 how = "`python -m migrations backfill` as a task" if known else "the backfill (`pulumi up` does)"

@@ -24,6 +24,13 @@ from migrations.told import first_line
 from migrations.told import told as in_words
 
 KEPT = "what is filled stays filled, and the next run goes on there"
+MEND = (
+    "mend what the backfill declares, or the trigger or function that it runs, and release again: the file of a "
+    "backfill that is not complete may be changed"
+)
+# SQLSTATEs that a row can cause: more than one row of a subquery, data, constraints, what a function or a trigger
+# raises, a view's check, and a row that is too large for an index.
+_OF_A_ROW = ("21", "22", "23", "38", "39", "44", "54000", "P0")
 _PAUSE_SECONDS = (0.1, 5.0)
 T = TypeVar("T")
 
@@ -86,7 +93,13 @@ def _failure(what: str, error: psycopg.Error, own: str) -> MigrationError:
         return StatementFailedError(f"{what}: {server_errors.named(error)}; {advice}, and release again; {KEPT}")
     if server_errors.lost(error):
         return UnreachableError(f"{what}: the connection was lost: {first_line(error)}; {KEPT}; run again")
-    return StatementFailedError(
-        f"{what} failed: {in_words(error, own)}; {KEPT}; the batch after `position` in "
-        "schema_backfills holds the row; mend the backfill or the row, and release again"
-    )
+    return StatementFailedError(f"{what} failed: {in_words(error, own)}; {KEPT}; {_advice(error)}")
+
+
+def _advice(error: psycopg.Error) -> str:
+    if (error.sqlstate or "").startswith(_OF_A_ROW):
+        return (
+            "the batch after `position` in schema_backfills holds the row; mend the backfill or the row, and release "
+            "again"
+        )
+    return f"no row is the cause; {MEND}"

@@ -1,5 +1,6 @@
 """`contract --plan`: what the pending contract revisions would remove, when that was last written, and what holds them
-back now. Changes nothing, and takes no lock that a writer could notice.
+back now: backfills that are not complete, tasks and sessions of old versions. Changes nothing, and takes no lock that a
+writer could notice. Rows that a backfill left are looked for, for 2 s at most, and not counted as the contract does.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from migrations import gate, history, rule
+from migrations.backfilling import again
 from migrations.contracting import living
 from migrations.contracting.last_write import last_write, regclass
 from migrations.contracting.removals import Removal, removals
@@ -20,7 +22,7 @@ from migrations.tree import Revision, read_tree
 if TYPE_CHECKING:
     from migrations.linting.sql import RevisionSql
 
-_HELD_BACK = 5  # tasks and sessions that are named: a pool alone has many, and the result is one line of a log
+_HELD_BACK = 5  # backfills, tasks, sessions that are named: a pool alone has many, and the result is one line of a log
 _WRITERS = """
 SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgtype & 28 <> 0 ORDER BY tgname
 """  # tgtype: 4 insert, 8 delete, 16 update
@@ -31,14 +33,16 @@ def plan(settings: Settings, say: Say) -> Result:
     tree = read_tree()
     started = time.monotonic()
     with connect(settings, say) as connection:
-        gate.require_servable(connection, tree, settings.version, "contract --plan")
-        todo = rule.pending(tree, history.applied(connection), "contract")
+        gate.require_servable(connection, tree, settings.version)
+        applied = history.applied(connection)
+        todo = rule.pending(tree, applied, "contract")
         planned = [_revision(connection, revision, say) for revision in todo]
-        held = living.find(connection, todo, settings, tree) if todo else []
+        held = [*again.holding(connection, tree, applied, say)]
+        held += [str(old) for old in living.find(connection, todo, settings, tree)] if todo else []
     for old in held[:_HELD_BACK]:
         say(f"contract would be refused now: {old}")
     if len(held) > _HELD_BACK:
-        say(f"contract would be refused now: and {len(held) - _HELD_BACK} more tasks and sessions")
+        say(f"contract would be refused now: and for {len(held) - _HELD_BACK} more reasons")
     if not todo:
         say("contract: nothing to do")
     return {
@@ -46,7 +50,7 @@ def plan(settings: Settings, say: Say) -> Result:
         "version": settings.version,
         "pendingContracts": [revision.revision for revision in todo],
         "plan": planned,
-        "heldBackBy": [str(old) for old in held[:_HELD_BACK]],
+        "heldBackBy": held[:_HELD_BACK],
         "heldBackByCount": len(held),
         "seconds": round(time.monotonic() - started, 3),
     }

@@ -169,6 +169,36 @@ def test_who_holds_it_back_is_told(expanded, owner_environment, schema_server, s
     assert line(lines, "contract would be refused now: process ", "(app blue v1,")
 
 
+def test_a_backfill_that_holds_it_back_is_told(expanded, owner_environment, owner):
+    """Rows are looked for and not counted: the contract counts them."""
+
+    def held():
+        result, lines = plan(expanded, owner_environment)
+        for text in result["heldBackBy"]:
+            assert f"contract would be refused now: {text}" in lines
+        assert result["heldBackByCount"] == len(result["heldBackBy"])
+        refused = migrate(expanded, owner_environment, "contract", "v3")
+        return result["heldBackBy"], refused.returncode, lines
+
+    owner.execute("SET session_replication_role = replica")  # without the trigger, so that a row is left
+    order(owner, "late")
+    told = "contract c0001 needs backfill b0001, which is recorded as complete: rows are left"
+    assert held()[:2] == ([told], 11)
+    owner.execute("DELETE FROM schema_history WHERE revision = 'b0001'")
+    told = "contract c0001 needs backfill b0001, which is not complete: rows are left"
+    assert held()[:2] == ([told], 11)
+    owner.execute("DELETE FROM orders")
+    told = "contract c0001 needs backfill b0001, which is not complete: no row is left, and its run has not said so"
+    assert held()[:2] == ([told], 11)
+    result_of(migrate(expanded, owner_environment, "backfill", "v3"))
+    with psycopg.connect(owner.info.dsn, password=owner.info.password) as other:
+        other.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+        result, lines = plan(expanded, owner_environment)
+    assert result["heldBackBy"] == []
+    assert line(lines, "contract c0001 needs backfill b0001: its table is locked")
+    assert held()[:2] == ([], 0)
+
+
 def test_nothing_pending_and_other_commands(schema_trees, owner_environment):
     result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))
     result, lines = plan(schema_trees["v1"], owner_environment)

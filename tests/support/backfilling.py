@@ -68,7 +68,14 @@ class Filling:
     settings: dict[str, str] = field(default_factory=lambda: dict(SWIFT))
 
     def prepare(self, create: str = TABLE.format(kind="bigint"), rows: str = "", **declared: str | None) -> None:
-        """Write the revisions, run the expand, put rows in. `declared`: constants of the backfill over the usual."""
+        """Write the revisions, run the expand, put rows in."""
+        self.lay(create, **declared)
+        result_of(migrate(self.tree, self.environment, "expand", "v2"))
+        if rows:
+            self.connection.execute(rows)
+
+    def lay(self, create: str = TABLE.format(kind="bigint"), **declared: str | None) -> None:
+        """Write the revisions. `declared`: constants of the backfill over the usual."""
         write(self.tree, "expand", "e0002", EXPAND.format(statement=create))
         constants = {"revision": "b0001", "down_revision": None, "needs": "e0002", **USUAL, **declared}
         write(
@@ -77,9 +84,6 @@ class Filling:
         )  # fmt: skip
         write(self.tree, "contract", "c0001", CONTRACT)
         allow_all(self.tree)
-        result_of(migrate(self.tree, self.environment, "expand", "v2"))
-        if rows:
-            self.connection.execute(rows)
 
     def run(self, command: str = "backfill", **settings: str) -> subprocess.CompletedProcess[str]:
         """A command of the tree to its end."""
