@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
-from migrations import gate, history, outcome, rule
+from migrations import gate, history, outcome, rule, stamps
 from migrations.backfilling import again, fit
 from migrations.backfilling import settings as backfill_settings
-from migrations.contracting import living
+from migrations.contracting import living, rows_since
 from migrations.database import Connection, Say, connect
 from migrations.errors import MigrationError
 from migrations.locking.one_runner import one_runner
@@ -33,7 +33,8 @@ def apply(phase: Phase, settings: Settings, say: Say) -> Result:
     with connect(settings, say) as connection, one_runner(connection, settings, say):
         todo = prepare(phase, connection, tree, settings, say)
         looked = drift.look(connection, settings.lock_budget[phase] * _READ_SHARE if todo else 0, say)
-        for line in (*looked.lines(), *looked.notes()):
+        seen = [*looked.lines(), *stamps.odd(connection, tree)]
+        for line in (*seen, *looked.notes()):
             say(line)
         if todo:
             drift.require_none(looked, refuse, phase)
@@ -41,6 +42,7 @@ def apply(phase: Phase, settings: Settings, say: Say) -> Result:
                 _apply(connection, tree, todo, settings, say)
         else:
             say(f"{phase}: nothing to do")
+            stamps.mend(connection, tree)
         history.record_version(connection, settings.version, tree)
         live = looked.live
         # Also where a run before this one was killed between its last revision and this line.
@@ -49,7 +51,7 @@ def apply(phase: Phase, settings: Settings, say: Say) -> Result:
             if live is None:
                 say("the structure was not stored, a table is locked for another session alone: drift is not told next")
         applied = [revision.revision for revision in todo]
-        left, warnings = again.Left(), looked.lines()
+        left, warnings = again.Left(), seen
         if phase == "expand":
             have = history.applied(connection)
             warnings += fit.require(connection, rule.pending(tree, have, "backfill"), applied, say)
@@ -63,7 +65,7 @@ def prepare(phase: Phase, connection: Connection, tree: Tree, settings: Settings
 
     Raises MigrationError, with nothing changed.
     """
-    gate.require_servable(connection, tree, settings.version)
+    gate.require_servable(connection, tree, settings.version, phase)
     gate.require_adopted(connection, phase)
     gate.require_unedited(connection, tree, phase)
     applied = history.applied(connection)
@@ -112,9 +114,12 @@ def _apply(connection: Connection, tree: Tree, todo: list[Revision], settings: S
     # Alembic and SQLAlchemy take a second to load: only a run that applies something pays for it.
     from migrations import runner
 
+    stamps.mend(connection, tree)
+
     def look_again(revision: Revision) -> None:
-        """An old version that was started while the run waited for a lock is as much in the way."""
+        """What came while the run waited for a lock is as much in the way: an old version, a row to fill."""
         if contract:
             living.require_none(connection, [revision], settings, tree)
+            rows_since.require_none(connection, revision, tree, say)
 
     runner.apply(connection, todo, settings, say, look_again)

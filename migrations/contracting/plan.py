@@ -33,7 +33,7 @@ def plan(settings: Settings, say: Say) -> Result:
     tree = read_tree()
     started = time.monotonic()
     with connect(settings, say) as connection:
-        gate.require_servable(connection, tree, settings.version)
+        gate.require_servable(connection, tree, settings.version, "contract --plan")
         applied = history.applied(connection)
         todo = rule.pending(tree, applied, "contract")
         planned = [_revision(connection, revision, say) for revision in todo]
