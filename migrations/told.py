@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import traceback
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -44,11 +45,19 @@ _CORE = frozenset({
     "tablecmds.c", "trigger.c", "typecmds.c", "user.c", "view.c",
 })  # fmt: skip
 _MARKS = '"«„“»”'  # of other languages of the server too
-_QUOTED = re.compile(f"[{_MARKS}](.+?)[{_MARKS}]")
+_QUOTED = re.compile(rf"(?<![^\s(])[{_MARKS}](.+?)[{_MARKS}](?![^\s,;:.)])")
 _ONE_QUOTED = re.compile(f"[{_MARKS}](.+)[{_MARKS}]")  # "at or near" may quote a string that has marks in it
+# What may stand between two names: else a name with marks in it would be taken for two, and a word of it for no name.
+_JOINTS = re.compile(
+    r"(?:\s(?:|a|an|and|as|at|be|because|belong|by|cannot|child|column|conflicts|constraint|database|does|domain|exist|for|from"
+    r"|function|in|index|inherited|is|key|not|of|on|or|overlap|parent|partition|policy|references|relation|role|rule"
+    r"|schema|sequence|table|the|to|trigger|type|view|with|would))*"
+)
 # Where the server writes names without marks: a column with its table, a function before its types.
 _UNQUOTED = re.compile(r"\S\.|\.\S|\S\(")
-_NAMED = re.compile(r"column (.+) does not exist|(?:function|procedure) ([^(]+)\(.*\) (?:does not exist|is not unique)")
+_NAMED = re.compile(
+    r"column (.+) does not exist|(?:function|procedure) ([^(]+)\([^()]*\) (?:does not exist|is not unique)"
+)
 
 
 def told(error: BaseException, own: str = "") -> str:
@@ -124,17 +133,19 @@ def _holds_only_names(error: psycopg.Error, said: str, own: str) -> bool:
     cut = "\n" in (diag.message_primary or "") or sum(map(said.count, _MARKS)) % 2  # what is quoted has lines, or marks
     if cut or (state == "42601" and not diag.statement_position):
         return False
-    marked = (_ONE_QUOTED if state == "42601" else _QUOTED).findall(said)
-    return all(_has_word(own, name) for name in [*marked, *_without_marks(said)])
+    marked = list((_ONE_QUOTED if state == "42601" else _QUOTED).finditer(said))
+    joints = [said[one.end() : other.start()] for one, other in pairwise(marked)]
+    names = [found.group(1) for found in marked] + _without_marks(said)
+    return all(_JOINTS.fullmatch(joint) for joint in joints) and all(_has_word(own, name) for name in names)
 
 
 def _without_marks(said: str) -> list[str]:
     """Names that are not marked as such; all of the sentence where it is none that we know."""
-    rest = _QUOTED.sub("", said)
     found = _NAMED.fullmatch(said)
-    if found is not None and (rest == said or _UNQUOTED.search(rest)):
-        return [name for name in found.groups() if name]
-    return [said] if _UNQUOTED.search(rest) else []
+    column, function = found.groups() if found else ("", "")
+    if function or (column and column[0] not in _MARKS):
+        return [function or column]
+    return [said] if _UNQUOTED.search(_QUOTED.sub("", said)) else []
 
 
 def _is_of_the_core(error: psycopg.Error) -> bool:

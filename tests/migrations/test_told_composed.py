@@ -75,12 +75,16 @@ def held(schema_server):
         yield connection
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(HOLES, VALUES)
 @example("SELECT '{}'", '" \nzq7x')
 @example('SELECT held."{}" FROM held', "held zq7x")
 @example("SELECT {}(v) FROM held", '";zq7x;"')
 @example("SELECT {}(v) FROM held", '"zq7x "')
+@example('DROP TABLE "{}"', ';""zq7x"";')
+@example('DROP TABLE "{}"', '; "" zq7x "" ;')
+@example('SELECT "{}"(v) FROM held', '""v"" zq7x ')
+@example('ALTER TABLE held RENAME COLUMN "{}" TO w', 'v"" zq7x ""held')
 def test_no_value_gets_into_words_however_a_statement_is_composed(held, hole, value):
     assert "zq7x" not in _told(held, hole.replace("{}", value), hole).lower()
 
@@ -105,6 +109,11 @@ OF_THE_FILE = {
     "SELECT one.nope FROM held AS one": "column one.nope does not exist",
     "SELECT nope(v) FROM held": "function nope(text) does not exist",
     "SELECT v + 1 FROM held": "operator does not exist: text + integer",
+    "ALTER TABLE held DROP COLUMN nope": 'column "nope" of relation "held" does not exist',
+    "DROP TRIGGER nope ON held": 'trigger "nope" for table "held" does not exist',
+    "ALTER TABLE held VALIDATE CONSTRAINT nope": 'constraint "nope" of relation "held" does not exist',
+    "SELECT nope.v FROM held": 'missing FROM-clause entry for table "nope"',
+    "ALTER TABLE held ALTER v TYPE int": 'column "v" cannot be cast automatically to type integer',
     "DROP TABLE nope": 'table "nope" does not exist',
     "CREATE TABLE held (id int)": 'relation "held" already exists',
 }
