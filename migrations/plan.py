@@ -98,7 +98,9 @@ def _refused(
             gate.require_adopted(connection, phase)
             gate.require_unedited(connection, tree, phase)
             gate.require_needs(revisions, have)
-            _require_clean([one for one in linted if one.revision.phase == phase])
+            # The expand looks at the backfills too: they run behind the shift, where a refusal comes too late.
+            looked_at = ("expand", "backfill") if phase == "expand" else (phase,)
+            _require_clean([one for one in linted if one.revision.phase in looked_at])
             if revisions and phase != "backfill":
                 drift.require_none(drift.look(connection), refuse, phase)
         except MigrationError as error:

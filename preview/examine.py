@@ -131,10 +131,7 @@ def _run(connect: Connect, revision: Revision) -> Run:
 
 def _fill(connect: Connect, revision: Revision) -> Run:
     """A backfill's statement, once, on no rows. It goes by the key, whatever the plan of an empty table says."""
-    try:
-        declared = Declaration.of(revision)
-    except BadTreeError as error:
-        return Run(problem=str(error))
+    declared = Declaration.of(revision)
     statement = sql.SQL("UPDATE {} SET {} WHERE {}").format(declared.table_sql, declared.assign_sql, declared.todo_sql)
     ran = Ran(sql=statement.as_string(), outside=False)
     try:

@@ -98,6 +98,8 @@ def test_a_backfill_that_the_lint_refuses_ends_the_gate_before_anything_is_appli
     gate = filling.run("expand")
     assert gate.returncode == Exit.LINT_REFUSED
     assert "backfill b0001 is refused by the lint" in gate.stderr
+    refused = result_of(filling.run("plan"))["refused"]
+    assert (refused["phase"], refused["exit"]) == ("expand", gate.returncode), "a plan says who would refuse it"
     assert filling.one("SELECT to_regclass('items')") == (None,)
 
 
