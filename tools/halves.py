@@ -1,14 +1,15 @@
 """A pytest plugin: run one half of the tests, so that both cores work. ``pytest -p tools.halves --half 1``
 
 The halves are made of whole files, as files share expensive fixtures, and even out by the seconds each file took the
-last time; a file that is new counts by its number of tests. Both processes come to the same halves by themselves.
+last time; a file that is new counts by the number of its tests, quick and slow. Both processes come to the same halves
+by themselves.
 """
 
 from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ if TYPE_CHECKING:  # this module is loaded also where only the set-up runs, with
     import pytest
 
 TIMES = STATE / "reports" / "times.json"
-SECONDS_PER_TEST = 0.1  # a guess for what has never run
+SECONDS_PER_TEST, SECONDS_PER_SLOW_TEST = 0.1, 2.0  # guesses for what has never run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,16 +33,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     half = config.getoption("--half")
     if half is None:
         return
-    files = Counter(_file(item) for item in items)
-    chosen = halves(files, read_times())[half - 1]
+    guessed: dict[str, float] = defaultdict(float)
+    for item in items:
+        guessed[_file(item)] += SECONDS_PER_SLOW_TEST if item.get_closest_marker("slow") else SECONDS_PER_TEST
+    chosen = halves(guessed, read_times())[half - 1]
     others = [item for item in items if _file(item) not in chosen]
     items[:] = [item for item in items if _file(item) in chosen]
     config.hook.pytest_deselected(items=others)
 
 
-def halves(files: Mapping[str, int], times: Mapping[str, float]) -> tuple[set[str], set[str]]:
-    """Deal the files out, the longest first, always to the half that has less so far."""
-    weights = {name: times.get(name, count * SECONDS_PER_TEST) for name, count in files.items()}
+def halves(guessed: Mapping[str, float], times: Mapping[str, float]) -> tuple[set[str], set[str]]:
+    """Deal the files out, the longest first, always to the half that has less so far. `guessed`: seconds of each."""
+    weights = {name: times.get(name, seconds) for name, seconds in guessed.items()}
     parts: tuple[set[str], set[str]] = (set(), set())
     loads = [0.0, 0.0]
     for name in sorted(weights, key=lambda name: (-weights[name], name)):

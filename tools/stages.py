@@ -24,6 +24,10 @@ from .project import ROOT, STATE, python
 REPORTS = STATE / "reports"
 EMBEDDED_AWS = "tests/local"
 ENGINE = "tests/engine"
+MIGRATIONS = "tests/migrations"
+APART = (EMBEDDED_AWS, ENGINE, MIGRATIONS)
+LANES_BESIDE = 2  # stages at once beside the others: most of them wait for servers, and leave a core idle
+PROGRESS_SECONDS = 30.0  # between two lines about a stage that is waited for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,22 +54,36 @@ def types() -> Stage:
     return Stage(name="types", commands=[_module("mypy")])
 
 
-def tests() -> tuple[Stage, Stage, Stage]:
-    """Pytest, all of it, in three processes. The first takes longest: the two others follow each other beside it.
+def tests() -> tuple[Stage, ...]:
+    """Pytest, all of it, in several processes; those that take longest come first after the first.
 
     The tests of the embedded AWS change moto for good in the process they run in; the provider's tests have a moto of
     their own.
     """
     return (
-        _pytest("tests", REPORTS / "tests.xml", "--durations=5", f"--ignore={EMBEDDED_AWS}", f"--ignore={ENGINE}"),
+        _pytest("tests", REPORTS / "tests.xml", "--durations=5", *(f"--ignore={one}" for one in APART)),
+        *(
+            _pytest(
+                f"migrations {half}",
+                REPORTS / f"tests-migrations-{half}.xml",
+                "--durations=5",
+                *_half(half),
+                MIGRATIONS,
+            )
+            for half in (1, 2)
+        ),
         _pytest("embedded AWS", REPORTS / "tests-local.xml", "--durations=5", EMBEDDED_AWS),
         _pytest("engine", REPORTS / "tests-engine.xml", "--durations=5", ENGINE),
     )
 
 
+def _half(half: int) -> list[str]:
+    return ["-p", "tools.halves", f"--half={half}"]
+
+
 def fast_tests(half: int) -> Stage:
     """Half of what needs neither the embedded AWS nor the engine."""
-    selection = ["-m", "not slow", "-p", "tools.halves", f"--half={half}"]
+    selection = ["-m", "not slow", *_half(half)]
     return _pytest(f"fast tests {half}", REPORTS / f"fast-tests-{half}.xml", *selection)
 
 
@@ -91,24 +109,24 @@ def check() -> int:
 
 
 def test() -> int:
-    """Everything. The tests mostly wait, so two processes of them share the cores; the rehearsal has them to itself."""
-    most, *others = tests()
-    return run([lint(), most], beside=[types(), *others], after=[rehearsal()])
+    """Everything. The tests mostly wait, so three processes of them share the cores; the rehearsal has them alone."""
+    first, *others = tests()
+    return run([lint(), first], beside=[*others, types()], after=[rehearsal()], lanes=LANES_BESIDE)
 
 
-def run(stages: Iterable[Stage], beside: Sequence[Stage] = (), after: Iterable[Stage] = ()) -> int:
+def run(stages: Iterable[Stage], beside: Sequence[Stage] = (), after: Iterable[Stage] = (), *, lanes: int = 1) -> int:
     """Run the stages one after the other, all of them, and sum up. Returns 1 if one failed.
 
     A failed stage does not stop the others: one run should tell everything there is to repair. The stages ``beside``,
-    of one command each, run one after the other on the second core; their output comes after that of ``stages``. The
-    stages ``after`` begin when all those have ended.
+    of one command each, run in their order meanwhile, ``lanes`` of them at a time; their output comes after that of
+    ``stages``. The stages ``after`` begin when all those have ended.
     """
     env = environment(_unattached(os.environ), local=False)
     REPORTS.mkdir(parents=True, exist_ok=True)
     for old in REPORTS.glob("*.xml"):
         old.unlink()
     begun = time.monotonic()
-    with _beside(beside, env) as finish:
+    with _beside(beside, env, lanes) as finish:
         results = [_run(stage, partial(_first_failure, stage.commands, env)) for stage in stages]
         results += [_run(stage, partial(finish, stage.name)) for stage in beside]
     results += [_run(stage, partial(_first_failure, stage.commands, env)) for stage in after]
@@ -130,17 +148,24 @@ def _run(stage: Stage, work: Callable[[], int]) -> tuple[int, str]:
 
 
 @contextmanager
-def _beside(stages: Sequence[Stage], env: Mapping[str, str]) -> Iterator[Callable[[str], int]]:
+def _beside(stages: Sequence[Stage], env: Mapping[str, str], lanes: int) -> Iterator[Callable[[str], int]]:
     """Run stages in the background; what is yielded waits for the one of a name and prints its output."""
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max_workers=1) as pool:
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max_workers=lanes) as pool:
         outputs = {stage.name: Path(folder, str(number)) for number, stage in enumerate(stages)}
         background = _Background(env)
         codes = {stage.name: pool.submit(background.call, stage.commands[0], outputs[stage.name]) for stage in stages}
 
         def finish(name: str) -> int:
-            code = codes[name].result()
-            say(outputs[name].read_text().rstrip())
-            return code
+            begun = time.monotonic()
+            while True:
+                try:
+                    code = codes[name].result(timeout=PROGRESS_SECONDS)
+                except TimeoutError:
+                    waited = time.monotonic() - begun
+                    say(f"    {name} goes on, {waited:.0f} s waited for it: {_last_line(outputs[name])}")
+                else:
+                    say(outputs[name].read_text().rstrip())
+                    return code
 
         try:
             yield finish
@@ -148,13 +173,18 @@ def _beside(stages: Sequence[Stage], env: Mapping[str, str]) -> Iterator[Callabl
             background.stop()
 
 
+def _last_line(output: Path) -> str:
+    lines = output.read_text().split("\n") if output.exists() else []
+    return next((line for line in reversed(lines) if line.strip()), "it has said nothing yet")
+
+
 class _Background:
-    """Commands with their output in files, one after the other, until told to stop."""
+    """Commands with their output in files, until told to stop."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = dict(env)
         self._lock = threading.Lock()
-        self._running: subprocess.Popen[bytes] | None = None
+        self._running: list[subprocess.Popen[bytes]] = []
         self._stopped = False
 
     def call(self, command: Sequence[str], output: Path) -> int:
@@ -163,17 +193,19 @@ class _Background:
             with self._lock:
                 if self._stopped:
                     return 1
-                self._running = subprocess.Popen(  # noqa: S603 - ours
+                running = subprocess.Popen(  # noqa: S603 - ours
                     command, cwd=ROOT, env=self._env, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
                 )
-            return self._running.wait()
+                self._running.append(running)
+            return running.wait()
 
     def stop(self) -> None:
         """Interrupt what runs, so that tests stop the servers they have started, and start nothing more."""
         with self._lock:
             self._stopped = True
-            if self._running is not None and self._running.poll() is None:
-                self._running.send_signal(signal.SIGINT)
+            for running in self._running:
+                if running.poll() is None:
+                    running.send_signal(signal.SIGINT)
 
 
 def _unattached(base: Mapping[str, str]) -> dict[str, str]:

@@ -14,14 +14,14 @@ NAMES = st.text("abc", min_size=1, max_size=6)
 
 
 @given(
-    files=st.dictionaries(NAMES, st.integers(1, 50)),
+    guessed=st.dictionaries(NAMES, st.floats(0, 100, allow_nan=False)),
     times=st.dictionaries(NAMES, st.floats(0, 100, allow_nan=False)),
 )
-def test_every_file_is_in_one_half_and_the_halves_are_even(files, times):
-    one, two = halves.halves(files, times)
-    assert one | two == set(files)
+def test_every_file_is_in_one_half_and_the_halves_are_even(guessed, times):
+    one, two = halves.halves(guessed, times)
+    assert one | two == set(guessed)
     assert not one & two
-    weights = {name: times.get(name, count * halves.SECONDS_PER_TEST) for name, count in files.items()}
+    weights = {name: times.get(name, seconds) for name, seconds in guessed.items()}
     difference = abs(sum(weights[name] for name in one) - sum(weights[name] for name in two))
     assert difference <= max(weights.values(), default=0) + 1e-6
 

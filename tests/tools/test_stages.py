@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -102,7 +103,7 @@ def test_the_counts_are_those_of_the_report(tmp_path):
 def test_check_leaves_the_slow_tests_and_the_rehearsal_out(monkeypatch):
     ran: list[str] = []
 
-    def run(given, beside=(), after=()):
+    def run(given, beside=(), after=(), **_):
         ran.extend(stage.name for stage in [*given, *beside, *after])
         return 0
 
@@ -112,17 +113,45 @@ def test_check_leaves_the_slow_tests_and_the_rehearsal_out(monkeypatch):
     assert ran == ["lint", "fast tests 1", "fast tests 2", "types"]
     ran.clear()
     stages.test()
-    assert ran == ["lint", "tests", "types", "embedded AWS", "engine", "rehearsal"]
+    assert ran == ["lint", "tests", "migrations 1", "migrations 2", "embedded AWS", "engine", "types", "rehearsal"]
     assert "not slow" in stages.fast_tests(1).commands[0]
     assert all("not slow" not in stage.commands[0] for stage in stages.tests())
 
 
 def test_all_tests_run_once_and_those_of_the_embedded_aws_by_themselves():
     rest, *apart = (stage.commands[0] for stage in stages.tests())
-    for command, folder in zip(apart, ("tests/local", "tests/engine"), strict=True):
+    folders = ("tests/migrations", "tests/migrations", "tests/local", "tests/engine")
+    for command, folder in zip(apart, folders, strict=True):
         assert f"--ignore={folder}" in rest
         assert folder in command
         assert (ROOT / folder).is_dir()
+    assert [("--half=1" in one, "--half=2" in one) for one in apart[:2]] == [(True, False), (False, True)]
+
+
+def test_two_stages_beside_run_at_once_and_whoever_waits_for_one_is_told(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(stages, "PROGRESS_SECONDS", 0.05)
+    for name in ("there", "back", "told"):
+        os.mkfifo(tmp_path / name)
+    one = Stage(name="one", commands=[sh(f"echo ping > {tmp_path}/there; read word < {tmp_path}/back; echo $word")])
+    two = Stage(
+        name="two",
+        commands=[
+            sh(f"echo half way; read a < {tmp_path}/there; echo pong > {tmp_path}/back; read b < {tmp_path}/told")
+        ],
+    )
+    say, told = stages.say, []
+
+    def heard(text):
+        say(text)
+        if "two goes on" in text and not told:
+            told.append(text)
+            (tmp_path / "told").write_text("yes\n")
+
+    monkeypatch.setattr(stages, "say", heard)
+    assert stages.run([], beside=[one, two], lanes=2) == 0
+    out = capfd.readouterr().out
+    assert "\npong\n" in out
+    assert re.search(r"two goes on, \d+ s waited for it: half way", out)
 
 
 def test_types_are_checked_in_all_code_but_the_tests():
