@@ -11,20 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from migrations.revision_limits import MODES
 from preview.schema import Lock
 from preview.scratch import Connection
 
-# From weak to strong, as the manual lists them.
-MODES = (
-    "ACCESS SHARE",
-    "ROW SHARE",
-    "ROW EXCLUSIVE",
-    "SHARE UPDATE EXCLUSIVE",
-    "SHARE",
-    "SHARE ROW EXCLUSIVE",
-    "EXCLUSIVE",
-    "ACCESS EXCLUSIVE",
-)
 STOPS_WRITERS = frozenset(MODES[MODES.index("SHARE") :])
 
 _TABLES = """

@@ -1,3 +1,4 @@
+import contextlib
 import shutil
 
 import pytest
@@ -6,6 +7,7 @@ from rehearsal.trees import CHECKOUT, lay, lay_all
 from tests.support import backfilling
 from tests.support.allowed import allow_all
 from tests.support.scratch_postgres import scratch_server
+from tests.support.trees_on_disk import migrate, result_of
 
 REVISION = '''"""A revision of a test."""
 
@@ -54,6 +56,25 @@ def owner_environment(schema_server, schema):
 def app_environment(schema_server, schema, owner_environment):
     """Environment of the service's own role."""
     return schema_server.environment(schema, owner_environment["APP_DB_USER"], owner_environment["APP_DB_PASSWORD"])
+
+
+@pytest.fixture
+def ready(schema_trees, owner_environment):
+    """v1's schema."""
+    result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))
+
+
+@pytest.fixture
+def session(schema_server, schema):
+    """Sessions of somebody else, each with a name; all are closed at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def open_one(name):
+            connection = stack.enter_context(contextlib.closing(schema_server.connect(schema)))
+            connection.execute(f"SET application_name = '{name}'")
+            return connection
+
+        yield open_one
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Who counts as in the way, and who does not: each kind once, on a real PostgreSQL, seen by the command itself."""
 
-import contextlib
 import threading
-import time
 
 import psycopg
 import pytest
@@ -10,39 +8,13 @@ import pytest
 from migrations.locking.blockers import Lookout
 from tests.support.plain_owner import plain_owner
 from tests.support.trees_on_disk import migrate, result_of
+from tests.support.until import until
 
 pytestmark = pytest.mark.slow
 
-BOUND_SECONDS = 60.0
 ADD = "ALTER TABLE orders ADD COLUMN note text"
 TABLES = 'tables = ("orders",)'
 SHORT = {"MIGRATION_LOCK_BUDGET_SECONDS": "1"}
-
-
-@pytest.fixture
-def ready(schema_trees, owner_environment):
-    """v1's schema."""
-    result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))
-
-
-@pytest.fixture
-def session(schema_server, schema):
-    """Sessions of somebody else, each with a name; all are closed at the end."""
-    with contextlib.ExitStack() as stack:
-
-        def open_one(name):
-            connection = stack.enter_context(contextlib.closing(schema_server.connect(schema)))
-            connection.execute(f"SET application_name = '{name}'")
-            return connection
-
-        yield open_one
-
-
-def until(condition):
-    deadline = time.monotonic() + BOUND_SECONDS
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "not so within the bound"
-    return found
 
 
 def grow_old(connection, name):

@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import psycopg
 import pytest
 
 from tests.support.allowed import allow_all
 from tests.support.trees_on_disk import BASE, migrate, result_of
+from tests.support.until import until
 
 pytestmark = pytest.mark.slow
 DEAD = "0123456789abcdef0123456789abcdef"
@@ -80,14 +80,6 @@ def start(tree, environment):
         [sys.executable, "-m", "migrations", "expand"], cwd=tree, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, env={**BASE, "APP_VERSION": "v2", **environment, **ANY_STRUCTURE},
     )  # fmt: skip
-
-
-def until(condition):
-    """The first true answer, in bounded time."""
-    deadline = time.monotonic() + SECONDS
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not so within {SECONDS} s"
-    return found
 
 
 def waiting_build(looker, runner=None):

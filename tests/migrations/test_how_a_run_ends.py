@@ -4,11 +4,11 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from tests.support.trees_on_disk import BASE, migrate, result_of
+from tests.support.until import until
 
 pytestmark = pytest.mark.slow
 ALLOW = 'lint_exceptions = {"offline-sql": "what the test is about"}'
@@ -123,13 +123,6 @@ def test_a_second_signal_ends_a_process_that_does_not_get_out(schema_trees, seco
     finally:
         process.kill()
         process.communicate()
-
-
-def until(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_names_with_newlines_stay_on_one_line(schema_trees, owner_environment, schema_server, schema):

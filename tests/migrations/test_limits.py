@@ -22,12 +22,6 @@ def history(server, name):
         return [row[0] for row in connection.execute("SELECT revision FROM schema_history ORDER BY applied_at")]
 
 
-@pytest.fixture
-def ready(schema_trees, owner_environment):
-    """v1's schema."""
-    result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))
-
-
 def test_a_statement_over_its_limit_is_ended(own_tree, owner_environment, schema_server, schema):
     tree = own_tree("SELECT pg_sleep(60)", settings='statement_timeout = "200ms"')
     found = migrate(tree, owner_environment, "expand", "v1")

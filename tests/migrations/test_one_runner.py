@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,6 +16,7 @@ from migrations.locking import one_runner
 from migrations.locking.one_runner import LOCK
 from tests.support.task_metadata import metadata_of
 from tests.support.trees_on_disk import BASE, migrate, result_of
+from tests.support.until import until
 
 pytestmark = pytest.mark.slow
 HUNG, OTHER = "0123456789abcdef0123456789abcdef", "f" * 32
@@ -36,14 +36,6 @@ def end(runner):
     runner.kill()
     runner.send_signal(signal.SIGCONT)
     return runner.communicate(timeout=SECONDS)
-
-
-def until(condition):
-    """The first true answer, in bounded time."""
-    deadline = time.monotonic() + SECONDS
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not so within {SECONDS} s"
-    return found
 
 
 def sleeping(looker, runner):

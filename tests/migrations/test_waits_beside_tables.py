@@ -1,18 +1,16 @@
 """Waits for what is no table: a row, an older snapshot, a partition at the end of its detach. On a real PostgreSQL."""
 
-import contextlib
 import subprocess
 import sys
-import time
 
 import psycopg
 import pytest
 
 from tests.support.plain_owner import plain_owner
 from tests.support.trees_on_disk import BASE, migrate, result_of
+from tests.support.until import BOUND_SECONDS, until
 
 pytestmark = pytest.mark.slow
-BOUND_SECONDS = 60.0
 OUTSIDE = '''"""A revision of a test."""
 
 from migrations import concurrently
@@ -30,32 +28,6 @@ def upgrade() -> None:
     """Run it."""
     {body}
 '''
-
-
-@pytest.fixture
-def ready(schema_trees, owner_environment):
-    """v1's schema."""
-    result_of(migrate(schema_trees["v1"], owner_environment, "expand", "v1"))
-
-
-@pytest.fixture
-def session(schema_server, schema):
-    """Sessions of somebody else, each with a name; all are closed at the end."""
-    with contextlib.ExitStack() as stack:
-
-        def open_one(name):
-            connection = stack.enter_context(contextlib.closing(schema_server.connect(schema)))
-            connection.execute(f"SET application_name = '{name}'")
-            return connection
-
-        yield open_one
-
-
-def until(condition):
-    deadline = time.monotonic() + BOUND_SECONDS
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "not so within the bound"
-    return found
 
 
 @pytest.mark.usefixtures("ready")
