@@ -1,7 +1,10 @@
 # Everything `make` does is a command of tools/ or of one of the packages; see `make help`.
 STACK ?= local
 ARGS ?=
-export REASON ?=
+REASON ?=
+# As it was typed: make would take what a dollar sign begins for a variable, or for a command of its own.
+override REASON := $(value REASON)
+export REASON
 PYTHON_SH := sh tools/python.sh
 TOOLS := $(PYTHON_SH) -m tools
 

@@ -1,12 +1,15 @@
 """`make freeze` and `make thaw` against the fake AWS."""
 
+import os
+import subprocess
+
 import pytest
 
 from provider.freeze import BY, SINCE, WHY
 from tests.provider.fake_stack import Stack
 from tests.support.fake_aws_fixtures import fake, fake_server
 from tools import freeze
-from tools.project import ToolError
+from tools.project import ROOT, ToolError
 
 __all__ = ["fake", "fake_server"]  # fixtures
 pytestmark = pytest.mark.slow
@@ -77,3 +80,17 @@ def test_without_the_embedded_aws_there_is_nothing_to_freeze(stack, tmp_path, mo
     with pytest.raises(ToolError, match="the embedded AWS does not run"):
         freeze.freeze("local", "why")
     assert not tags(stack)
+
+
+@pytest.mark.parametrize("typed", ["lost $100 of Jo's $orders", "$(shell touch made) ${HOME} $$", '100% #1 `id` "x"'])
+@pytest.mark.parametrize("place", ["argument", "environment"])
+def test_make_hands_a_reason_on_as_it_was_typed(tmp_path, typed, place):
+    probe = tmp_path / "probe.mk"
+    probe.write_text(f'include {ROOT / "Makefile"}\nprobe:\n\t@printf %s "$$REASON"\n')
+    given = [f"REASON={typed}"] if place == "argument" else []
+    outer = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    environment = {**outer, "HOME": str(tmp_path), **({} if given else {"REASON": typed})}
+    command = ["make", "-s", "-f", str(probe), "probe", *given]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == typed
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["probe.mk"]
