@@ -33,9 +33,10 @@ from preview.schema import Estimate, RevisionExamination, SchemaExamination, Sta
 from preview.scratch import Connection, NoScratchError, ScratchServer, scratch_server
 
 Connect = Callable[[], Connection]
-# What the structure alone decides: syntax, a column or a table that is not there or is there already, types that don't
-# go together. Not among them: functions, types and roles, which the scratch server may lack.
-SURE = frozenset({"42601", "42703", "42P01", "42701", "42P07", "42804"})
+# What the structure alone decides: syntax, a column that is not there, a column or a table that is there already, types
+# that don't go together. Not among them is what the scratch server may lack and the live one has: tables of other
+# schemas and servers, functions, types, roles.
+SURE = frozenset({"42601", "42703", "42701", "42P07", "42804"})
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -79,7 +80,7 @@ class _Measured:
     rates: estimate.Rates | None = None
     reason: str = ""
     server: str = ""
-    as_live: bool = False  # the structure is the one on record, or what an empty database gets
+    fails: str = ""  # the first revision that did not run, where the structure on record alone decides that
 
 
 def _measure(tree: Tree, todo: Sequence[Revision], applied: Sequence[str], facts: Mapping[str, Any]) -> _Measured:
@@ -94,9 +95,10 @@ def _measure(tree: Tree, todo: Sequence[Revision], applied: Sequence[str], facts
         connect = partial(server.connect, name)
         differences = list(_structure(connect, tree, applied, facts))
         found.notes += differences
-        found.as_live = not differences
         found.live = estimate.sizes(facts)
         found.runs = {revision.revision: _run(connect, revision) for revision in todo}
+        if not differences:
+            found.fails = _first_to_fail(found.runs)
         found.rates = _rates(server, name, found)
     return found
 
@@ -127,6 +129,12 @@ def _structure(connect: Connect, tree: Tree, applied: Sequence[str], facts: Mapp
 
 def _run(connect: Connect, revision: Revision) -> Run:
     return _fill(connect, revision) if revision.phase == "backfill" else measure.measure(connect, revision)
+
+
+def _first_to_fail(runs: Mapping[str, Run]) -> str:
+    """Of those in order. What comes behind one that did not run lacks what that was to make, and says nothing."""
+    name, run = next(((name, run) for name, run in runs.items() if run.problem), ("", Run()))
+    return name if run.state in SURE else ""
 
 
 def _fill(connect: Connect, revision: Revision) -> Run:
@@ -180,7 +188,7 @@ def _examination(revision: Revision, linted: Linted | None, measured: _Measured)
         waived=linted.waived if linted else (),
         undeclared=tuple(sorted(seen - set(declared if isinstance(declared, tuple) else ()))),
         reason="; ".join(reason for reason in reasons if reason),
-        fails=measured.as_live and run is not None and run.state in SURE,
+        fails=revision.revision == measured.fails,
     )
 
 

@@ -104,9 +104,9 @@ def _refusal(exit_: Exit, reason: str) -> Part:
 
 
 def _failing(phases: Sequence[Part]) -> list[str]:
-    """What would run in this release and did not on the live structure."""
+    """What would run in this release and did not on the structure on record."""
     return [
-        f"{phase['phase']} {one['revision']} ({one['file']}) does not run on the live structure: {one['reason']}"
+        f"{phase['phase']} {one['revision']} ({one['file']}) does not run on the structure on record: {one['reason']}"
         for phase in phases
         if phase["runs"]
         for one in phase["revisions"]

@@ -61,7 +61,7 @@ class RevisionExamination:
     Attributes:
         reason: why its SQL or its locks are not (all) known; empty where they are.
         undeclared: tables it was seen to lock and does not name in `tables`.
-        fails: it did not run on the live structure, for a reason that no row and no server can change.
+        fails: it did not run on the structure on record, which alone decides that.
     """
 
     revision: str

@@ -92,7 +92,7 @@ def test_what_the_live_structure_rules_out_refuses_it_where_it_would_run():
     wrong = {"fails": True, "reason": 'UndefinedColumn: column "totall" does not exist'}
     report = built(None, revision("e0002", "expand", **wrong), revision("c0001", "contract", **wrong))
     assert [(one["exit"], one["reason"]) for one in report["refused"]] == [
-        (6, f"expand e0002 (e0002_file.py) does not run on the live structure: {wrong['reason']}")
+        (6, f"expand e0002 (e0002_file.py) does not run on the structure on record: {wrong['reason']}")
     ], "the contract is held back"
     told = built(None, revision("e0002", "expand", reason=wrong["reason"]))
     assert told["refused"] == [], "where the structure is not known for sure it is only told"
