@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from migrations.on_record import LEFT_OUT
 from preview.release import Asked, Part
 
 
@@ -12,8 +13,10 @@ def contracts(asked: Asked, facts: Mapping[str, Any] | None) -> list[Part]:
     """Those that the version carries and the database has not had, as an examination would tell them."""
     if facts is None:
         return []
-    pending = set(asked.known.get(asked.version, ())) - set(facts.get("revisions", ()))
-    return [_named(name, asked.version) for name in sorted(pending)]
+    carried, applied = [*asked.known.get(asked.version, ())], set(facts.get("revisions", ()))
+    if facts.get(LEFT_OUT):  # the oldest ones: what comes before an applied one was applied
+        carried = carried[max((at for at, name in enumerate(carried, 1) if name in applied), default=0) :]
+    return [_named(name, asked.version) for name in carried if name not in applied]
 
 
 def _named(name: str, version: str) -> Part:

@@ -57,7 +57,7 @@ def folder(inputs: Mapping[str, Any]) -> Path | None:
 
 
 def contracts(inputs: Mapping[str, Any]) -> list[str] | None:
-    """The contract revisions of the wanted version's tree; None where the tree is not here or can't be read."""
+    """The contract revisions of the wanted version's tree, in order; None where it is not here or can't be read."""
     from migrations.errors import MigrationError
     from migrations.tree import read_tree
 
@@ -65,7 +65,7 @@ def contracts(inputs: Mapping[str, Any]) -> list[str] | None:
     if tree is None:
         return None
     try:
-        return sorted(read_tree(tree).known("contract"))
+        return [revision.revision for revision in read_tree(tree).contract]
     except (MigrationError, OSError):
         return None
 

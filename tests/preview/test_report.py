@@ -259,7 +259,7 @@ KNOWN = {"v2": [], "v3": ["c0001"], "v4": ["c0001", "c0002"]}
 
 def without_a_tree(**more):
     """v4 is in service, v2 warm, and the checkout holds v3; now `previous: retired` is asked for."""
-    facts = {**FACTS, "revisions": more.pop("revisions", ["e0001", "e0002", "b0001"])}
+    facts = {**FACTS, "revisions": more.pop("revisions", ["e0001", "e0002", "b0001"]), **more.pop("facts", {})}
     plan = asked(
         action="none", version="v4", previous_version="v2", steps=[], previous="retired", previous_count=0,
         lineage=["v2", "v3", "v4"], **{"known": KNOWN, **more},
@@ -290,6 +290,14 @@ def test_twins_one_that_is_applied_or_known_to_the_version_before():
     assert phases(without_a_tree(revisions=["c0001", "c0002"])) == {}
     (row,) = without_a_tree(known={**KNOWN, "v2": ["c0001", "c0002"]})["rollback"]
     assert row["possible"] is True
+
+
+def test_what_a_long_history_leaves_out_is_not_taken_for_pending():
+    told = {"revisions": ["e0001", "c0001"], "known": {"v2": [], "v4": ["c0000", "c0001", "c0002"]}}
+    cut = without_a_tree(**told, facts={"revisionsLeftOut": 7})
+    assert [one["revision"] for one in phases(cut)["contract"]["revisions"]] == ["c0002"]
+    whole = without_a_tree(**told)
+    assert [one["revision"] for one in phases(whole)["contract"]["revisions"]] == ["c0000", "c0002"]
 
 
 def test_nothing_is_made_up_where_nothing_is_on_record_or_a_tree_is_there():
