@@ -108,3 +108,8 @@ def failing(error, plan=None, facts=FACTS):
         raise error
 
     return report.build(plan or asked(), report.Schema(tree=TREE, notes=(), facts=facts), examine, NOW)
+
+
+def phases(made):
+    """The phases of a report, by name."""
+    return {one["phase"]: one for one in made["schema"]["phases"]}
