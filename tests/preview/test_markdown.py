@@ -50,7 +50,7 @@ class Seen:
         assert fence is None, "a fence is left open"
 
     def _line(self, line):
-        """Without its code spans, and with escapes as a sign that can't act."""
+        """With a sign that can't act for each code span and escape."""
         left, at = "", 0
         cell = line.startswith("|")
         while at < len(line):
@@ -68,6 +68,7 @@ class Seen:
                 assert not re.search(r"(?<!\\)\|", inside), "a bar in code ends a cell"
                 inside = inside.replace("\\|", "|")
             self.code.append(inside[1:-1] if inside[:1] == inside[-1:] == " " and inside.strip() else inside)
+            left += "¤"
             at += 2 * len(marks) + len(inside.replace("|", "\\|") if cell else inside)
         return left
 
@@ -127,6 +128,7 @@ def nasty(one, *, many=1):
 @example("`a``b` @all")
 @example("\\`@all` \\")
 @example("- # 1. x")
+@example("`~~~`-")
 def test_nothing_that_others_wrote_gets_out_of_the_text(one):
     assert_harmless(markdown.render(nasty(one)))
 
