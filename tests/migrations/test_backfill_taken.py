@@ -13,7 +13,10 @@ from tests.support.trees_on_disk import BASE, migrate, result_of
 
 pytestmark = pytest.mark.slow
 
-TABLE = "CREATE TABLE items (id int PRIMARY KEY, old int NOT NULL, filled int, note text, label text)"
+TABLE = (
+    "CREATE TABLE items (id int PRIMARY KEY, old int NOT NULL, filled int, note text, label text, spare text);"
+    " CREATE TABLE others (id int PRIMARY KEY, note text)"
+)
 ROWS = "INSERT INTO items (id, old, note) SELECT n, n, 'n' FROM generate_series(1, 20) AS n"
 LABEL = '''"""The second backfill of a test."""
 
@@ -116,6 +119,21 @@ def test_what_another_hand_took_away_is_no_such_proof(filled):
     assert f"backfill b0002 is recorded as complete, and {reason}" in contract.stderr
     assert "holds the row" not in contract.stderr
     assert filled.one("SELECT count(*) FROM schema_history WHERE phase = 'contract'") == (0,)
+
+
+@pytest.mark.parametrize(
+    "other", ["ALTER TABLE items DROP COLUMN spare", "ALTER TABLE others DROP COLUMN note", "DROP TABLE others"]
+)
+def test_nor_is_a_contract_that_took_away_something_else(filled, other):
+    write(filled.tree, "contract", "c0001", DROP.replace("ALTER TABLE items DROP COLUMN IF EXISTS note", other))
+    allow_all(filled.tree)
+    assert result_of(filled.run("contract"))["applied"] == ["c0001"]
+    bring_next(filled)
+    filled.connection.execute("ALTER TABLE items DROP COLUMN note")
+    contract = filled.run("contract")
+    assert contract.returncode == Exit.STATEMENT_FAILED, contract.stdout
+    assert "backfill b0002 is recorded as complete, and whether rows are left can't be asked" in contract.stderr
+    assert filled.one("SELECT count(*) FROM schema_history WHERE revision = 'c0002'") == (0,)
 
 
 def test_a_locked_table_is_told_as_that_and_counted_later(filled):
