@@ -5,6 +5,7 @@ import pytest
 
 from rehearsal.trees import CHECKOUT, lay, lay_all
 from tests.support import backfilling
+from tests.support import plain_owner as owner
 from tests.support.allowed import allow_all
 from tests.support.scratch_postgres import scratch_server
 from tests.support.trees_on_disk import migrate, result_of
@@ -80,13 +81,8 @@ def session(schema_server, schema):
 @pytest.fixture
 def plain_owner(schema_server, schema, owner_environment):
     """An owner as on RDS, no superuser: its environment."""
-    name = f"owner_{schema}"
-    with schema_server.connect("postgres") as admin:
-        admin.execute(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD 'p'")
-        admin.execute(f"ALTER DATABASE {schema} OWNER TO {name}")
-    yield {**owner_environment, "DB_USER": name, "DB_PASSWORD": "p"}
-    with schema_server.connect(schema) as admin:
-        admin.execute(f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name}; DROP ROLE {name}")
+    with schema_server.connect("postgres") as admin, owner.plain_owner(admin, schema, "CREATEROLE") as login:
+        yield {**owner_environment, **login}
 
 
 @pytest.fixture

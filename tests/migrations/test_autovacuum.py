@@ -5,7 +5,7 @@ import time
 import pytest
 
 from migrations.errors import Exit
-from tests.migrations.test_blockers import plain_owner
+from tests.support.plain_owner import plain_owner
 from tests.support.trees_on_disk import migrate, result_of
 
 pytestmark = pytest.mark.slow

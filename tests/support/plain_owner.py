@@ -1,4 +1,4 @@
-"""An owner of one database who has no other right: the server hides from it what other roles' sessions do."""
+"""An owner of one database who is no superuser: the server hides from it what other roles' sessions do."""
 
 import secrets
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ import psycopg
 
 
 @contextmanager
-def plain_owner(admin: psycopg.Connection, schema: str) -> Iterator[dict[str, str]]:
-    """Environment of such a role, which owns the database until the end of the block."""
+def plain_owner(admin: psycopg.Connection, schema: str, right: str = "") -> Iterator[dict[str, str]]:
+    """Environment of such a role, which owns the database until the end of the block. `right`: such as CREATEROLE."""
     name = f"plain_{secrets.token_hex(4)}"
-    admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'p'")
+    admin.execute(f"CREATE ROLE {name} LOGIN {right} PASSWORD 'p'")
     admin.execute(f'ALTER DATABASE "{schema}" OWNER TO {name}')
     try:
         yield {"DB_USER": name, "DB_PASSWORD": "p"}
