@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import psycopg
 
 from tests.support.allowed import allow_all
 from tests.support.trees_on_disk import BASE, migrate, result_of
+from tests.support.until import until
 
 # Gentle on the test's patience, not on the database: nothing else is in it.
 SWIFT = {"MIGRATION_BACKFILL_SHARE_PERCENT": "100", "MIGRATION_BACKFILL_LATENCY_PERCENT": "0"}
@@ -119,11 +119,7 @@ class Filling:
 
     def until(self, condition: Any) -> Any:
         """The first true answer, in bounded time."""
-        deadline = time.monotonic() + SECONDS
-        while not (found := condition()):
-            assert time.monotonic() < deadline, f"not so within {SECONDS} s"
-            time.sleep(0.005)
-        return found
+        return until(condition, SECONDS)
 
     def recorded(self) -> list[Any]:
         """The backfill's rows of `schema_history`."""
