@@ -223,7 +223,8 @@ class _Run:
 
     def _never_complete(self, rows: int) -> BackfillIncompleteError:
         # EXCLUSIVE is in the way of nothing but row locks and more.
-        found = Lookout(tables=(self._declared.regclass,), mode="EXCLUSIVE").find(self._connection, _PASS_PAUSE_SECONDS)
+        lookout = Lookout(tables=(self._declared.regclass,), mode="EXCLUSIVE")
+        found = lookout.find_surely(self._connection, _PASS_PAUSE_SECONDS)
         by = found[0].in_full() if found else "no long transaction holds them, so something goes on writing such rows"
         return BackfillIncompleteError(
             f"migrations: {self._what}: {rows} rows of {self._declared.table} are still to be filled after "

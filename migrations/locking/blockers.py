@@ -136,8 +136,10 @@ class Lookout:
     tables: Sequence[str]
     mode: str = STRONGEST
     clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
     learned: dict[int, str] = field(default_factory=dict)  # relation: the mode a try waited for
-    unsure: bool = False  # the last look saw somebody for the first time whose age is hidden from us
+    ahead: frozenset[int] = frozenset()  # the processes that a try waited for last, where it was for a table
+    unsure: bool = False  # the last look saw somebody whose age is hidden from us and who may be as old as asked for
     behind: Blocker | None = None  # whom this try waited for last, where it was for no table
     _behind_at: float = float("-inf")
     _seen: dict[tuple[int | None, str], float] = field(default_factory=dict)
@@ -158,8 +160,20 @@ class Lookout:
             )
             self._behind_at = self.clock()
 
+    def find_surely(self, connection: Connection, age: float) -> list[Blocker]:
+        """As `find`. Where it can't tell, it looks twice: who is there at both looks is not just passing by."""
+        found = self.find(connection, age)
+        if not found and self.unsure:
+            self.sleep(age + 0.05)
+            found = self.find(connection, age)
+        return found
+
     def find(self, connection: Connection, age: float) -> list[Blocker]:
-        """Transactions older than `age` seconds that are in the way; who holds before who waits, oldest first."""
+        """Transactions at least `age` seconds old that are in the way.
+
+        Who holds comes before who waits, whom a try waited for before others, and then the oldest. Where the server
+        hides how old one is, it is as old as it is known here.
+        """
         if not self.tables and not self.learned:
             return []
         asked = {
@@ -174,7 +188,7 @@ class Lookout:
             blocker = self._judge(connection, row, age)
             if blocker is not None:
                 found.setdefault((row[0], row[1]), blocker)
-        return sorted(found.values(), key=lambda one: (one.waits, -one.age))
+        return sorted(found.values(), key=lambda one: (one.waits, one.pid not in self.ahead, -one.age))
 
     def _judge(self, connection: Connection, row: Sequence[Any], least: float) -> Blocker | None:
         pid, transaction, held, wanted, granted, table, name, state, age, query, autovacuum = row
@@ -183,9 +197,10 @@ class Lookout:
             return None
         # The server hides how old another role's transaction is from a role that may not see it.
         if age is None:
-            self.unsure = self.unsure or (pid, transaction) not in self._seen
-            age = self.clock() - self._seen.setdefault((pid, transaction), self.clock())
-        if age <= least or (autovacuum and _WRAPAROUND not in query and _gave_way(connection, pid)):
+            now = self.clock()
+            age = now - self._seen.setdefault((pid, transaction), now)
+            self.unsure = self.unsure or age < least
+        if age < least or (autovacuum and _WRAPAROUND not in query and _gave_way(connection, pid)):
             return None
         return Blocker(pid=pid, name=name, state=state, age=age, table=table, mode=mode, waits=not granted, query=query)
 

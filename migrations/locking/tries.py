@@ -71,7 +71,7 @@ class Tries:
 
     def _run(self, connection: Connection, what: str, limits: Limits, attempt: Callable[[], None]) -> None:
         self._began, self.refused, self.last = self.clock(), 0, None
-        lookout = Lookout(tables=limits.tables, mode=limits.mode, clock=self.clock)
+        lookout = Lookout(tables=limits.tables, mode=limits.mode, clock=self.clock, sleep=self.sleep)
         while self._wait_for_blockers(connection, lookout):
             began = self.clock()
             limits.set(connection, self.lock_timeout(limits.lock_timeout))
@@ -97,7 +97,7 @@ class Tries:
 
     def _wait_for_blockers(self, connection: Connection, lookout: Lookout) -> bool:
         """Wait until nobody is in the way; False when the budget is spent."""
-        while found := self._look(connection, lookout):
+        while found := lookout.find_surely(connection, self._age):
             self.last = found[0]
             if self.left <= 0:
                 return False
@@ -107,14 +107,6 @@ class Tries:
                 self.say(f"not queueing for {self.last.table}: {self.last}{others}; {self.left:.0f} s left")
             self.sleep(min(_LOOK_AGAIN_SECONDS, max(self.left, 0.01)))
         return self.left > 0
-
-    def _look(self, connection: Connection, lookout: Lookout) -> list[Blocker]:
-        found = lookout.find(connection, self._age)
-        if not found and lookout.unsure:
-            # Who is there at both looks is not just passing by.
-            self.sleep(self._age + 0.05)
-            found = lookout.find(connection, self._age)
-        return found
 
     def _judge(self, connection: Connection, what: str, limits: Limits, lookout: Lookout, error: Exception) -> None:
         """Return where another try makes sense, else raise."""

@@ -29,8 +29,8 @@ _REMEMBER_SECONDS = 0.25  # between two looks at whom it is that is waited for
 _WAITS = "SELECT wait_event_type = 'Lock' FROM pg_stat_get_activity(%s)"
 # pg_blocking_pids answers 0 for a prepared transaction.
 _FOR_WHAT = """
-SELECT held.relation::bigint, held.mode, EXISTS (
-    SELECT FROM unnest(pg_blocking_pids(held.pid)) AS blocking(pid)
+SELECT held.relation::bigint, held.mode, ARRAY(
+    SELECT blocking.pid FROM unnest(pg_blocking_pids(held.pid)) AS blocking(pid)
     LEFT JOIN pg_stat_activity AS session ON session.pid = blocking.pid
     -- Where the server hides since when a transaction lasts, it has lasted for as long as we wait for it.
     WHERE blocking.pid = 0
@@ -117,9 +117,9 @@ class Watch:
             self._remember(lookout)
             return False
         lookout.behind = None
-        relation, mode, behind_old = int(found[0]), spelled(found[1]), bool(found[2])
-        lookout.learned[relation] = mode
-        return behind_old and mode not in _HARMLESS
+        relation, mode = int(found[0]), spelled(found[1])
+        lookout.learned[relation], lookout.ahead = mode, frozenset(found[2])
+        return bool(lookout.ahead) and mode not in _HARMLESS
 
     def _remember(self, lookout: Lookout) -> None:
         """A row, or an index build that waits for who began before it: it makes nobody wait, but has to be told."""

@@ -69,3 +69,18 @@ def test_who_may_see_them_counts_the_same_and_is_told_nothing(filling, owner, sc
         assert len(blind_spots(hidden, BackfillSettings())) == 1
         assert blind_spots(hidden, BackfillSettings(active_sessions=0)) == []
         assert blind_spots(filling.connection, BackfillSettings()) == []
+
+
+def test_who_keeps_a_row_or_the_table_is_named_also_where_its_age_is_hidden(filling, owner):
+    with filling.connect() as customer:
+        customer.execute("BEGIN; UPDATE items SET old = 123456 WHERE id = 100")
+        kept = filling.run(**owner, MIGRATION_BACKFILL_PASSES="2")
+        customer.execute("LOCK TABLE items IN EXCLUSIVE MODE")
+        locked = filling.run(**owner, MIGRATION_LOCK_BUDGET_SECONDS="1")
+        named = f"process {customer.info.backend_pid}"
+        customer.execute("ROLLBACK")
+    assert kept.returncode == 11, kept.stderr
+    assert f"1 rows of items are still to be filled after 2 passes: {named}" in kept.stderr
+    assert "123456" not in kept.stderr
+    assert locked.returncode == 4, locked.stderr
+    assert f"no batch got its locks within 1 s: {named}" in locked.stderr
