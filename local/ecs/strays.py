@@ -9,12 +9,19 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+import time
 from pathlib import Path
+
+LOOK_SECONDS = 2.0  # for those that are being killed, or start, to be seen as what they are
+_PAUSE_SECONDS = 0.005
+_ENVIRONMENT_END = 51  # field of /proc/<pid>/stat: where the environment ends, proc_pid_stat(5)
 
 
 def end(folder: Path) -> list[int]:
-    """Kill every process that has a folder, or one below it, in its environment.
+    """Kill every process that has a folder, or one below it, in its environment; returns when none is left.
+
+    It looks until a look finds none: one that is just being started may be forked behind a look, and has no environment
+    for a moment while the kernel gives it its program.
 
     Args:
         folder: a task's own folder, or the folder of all of them.
@@ -22,21 +29,42 @@ def end(folder: Path) -> list[int]:
     Returns:
         The processes that were killed.
     """
-    killed = []
-    for pid in _of(os.fsencode(folder)):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-            killed.append(pid)
-    return killed
+    marker = os.fsencode(folder)
+    killed: set[int] = set()
+    until = time.monotonic() + LOOK_SECONDS
+    while True:
+        found, starting = _look(marker)
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+        if not (found or starting) or time.monotonic() > until:
+            return sorted(killed)
+        time.sleep(_PAUSE_SECONDS)
 
 
-def _of(marker: bytes) -> Iterator[int]:
+def _look(marker: bytes) -> tuple[list[int], bool]:
+    """The processes, and whether there is one of which it can't be said yet."""
+    found, starting = [], False
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
             environment = (entry / "environ").read_bytes()
+            starting = starting or (not environment and _starts(entry))
         except OSError:  # it ended meanwhile, or is another user's
             continue
         if any(value.partition(b"=")[2].startswith(marker) for value in environment.split(b"\0")):
-            yield int(entry.name)
+            found.append(int(entry.name))
+    return found, starting
+
+
+def _starts(entry: Path) -> bool:
+    """Without an environment: is it a process that gets its program now? Raises OSError.
+
+    A thread of the kernel and a process that has ended have no program, and one that was given no environment has a
+    place for it.
+    """
+    (entry / "exe").readlink()
+    fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()  # the third field is the first of these
+    return fields[_ENVIRONMENT_END - 3] == b"0"
