@@ -12,9 +12,9 @@ import signal
 import time
 from pathlib import Path
 
-LOOK_SECONDS = 2.0  # for those that are being killed, or start, to be seen as what they are
+LOOK_SECONDS = 10.0  # for those that are being killed, or start, to be seen as what they are
 _PAUSE_SECONDS = 0.005
-_ENVIRONMENT_END = 51  # field of /proc/<pid>/stat: where the environment ends, proc_pid_stat(5)
+_ENVIRONMENT = 50  # field of /proc/<pid>/stat, proc_pid_stat(5): where the environment begins; the next: where it ends
 
 
 def end(folder: Path) -> list[int]:
@@ -60,11 +60,12 @@ def _look(marker: bytes) -> tuple[list[int], bool]:
 
 
 def _starts(entry: Path) -> bool:
-    """Without an environment: is it a process that gets its program now? Raises OSError.
+    """Seen without an environment: is it a process that gets its program now, or did a moment ago? Raises OSError.
 
-    A thread of the kernel and a process that has ended have no program, and one that was given no environment has a
-    place for it.
+    A thread of the kernel and a process that has ended have no program; one that was given no environment has a place
+    of no length for it.
     """
     (entry / "exe").readlink()
     fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()  # the third field is the first of these
-    return fields[_ENVIRONMENT_END - 3] == b"0"
+    begin, after = fields[_ENVIRONMENT - 3 : _ENVIRONMENT - 1]
+    return begin != after or after == b"0"
