@@ -15,7 +15,7 @@ import psycopg
 
 from migrations import history, history_tables
 from migrations.database import Connection
-from migrations.on_record import LEFT_OUT
+from migrations.on_record import CHECKSUMS, LEFT_OUT
 from migrations.structures import ddl as structure_ddl
 from migrations.structures import structure
 from migrations.structures.structure import Structure
@@ -41,24 +41,29 @@ _PAGES = _SIZES.replace("pg_total_relation_size(c.oid)", "c.relpages::bigint * c
 
 
 def read(connection: Connection, tree: Tree, found: Structure | None = None) -> Facts:
-    """The facts, made to fit on one line: the oldest revisions of a long history are left out, then the structure
-    (null), then the smallest tables, then backfills that are finished.
+    """The facts, made to fit on one line: the oldest revisions of a long history are left out, then the checksums of
+    the older ones, then the structure (null), then the smallest tables, then backfills that are finished.
 
     found: the structure, where it was read a moment ago.
     """
     tables, rows = sizes(connection), history.entries(connection)
     newest = _newest(rows)
     backfills = _backfills(connection, tree)
+    checksums = {entry.revision: entry.checksum for entry in rows if entry.checksum and entry.revision in newest}
     facts: Facts = {
         "server": _server(connection),
         "takenAt": datetime.now(UTC).isoformat(timespec="seconds"),
         "revisions": newest,
+        CHECKSUMS: checksums,
         "tables": tables,
         "backfills": backfills,
         "structure": packed(found or _if_not_locked(connection, structure.read)),
     }
     if len(newest) < len(rows):
         facts[LEFT_OUT] = len(rows) - len(newest)
+    while _size(facts) > LINE_LIMIT and checksums:
+        checksums = dict(list(checksums.items())[(len(checksums) + 1) // 2 :])
+        facts[CHECKSUMS] = checksums
     if _size(facts) > LINE_LIMIT:
         facts["structure"] = None
     while _size(facts) > LINE_LIMIT and tables:

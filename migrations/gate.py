@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from migrations import history, rule, stamps
 from migrations.database import Connection
 from migrations.errors import EditedError, NotAdoptedError, NotServableError, PendingError
+from migrations.on_record import MEND_EDITED
 from migrations.stamps import listed
 from migrations.structures import structure
 from migrations.tree import Revision, Tree
@@ -62,8 +63,8 @@ def require_unedited(connection: Connection, tree: Tree, command: str) -> None:
     found = list(edited(connection, tree))
     if found:
         raise EditedError(
-            f"{command}: {'; '.join(found[:_TOLD])}; expected an applied revision to stay as it is. Put the file back "
-            "as it was, and bring the change as a new revision; nothing was changed"
+            f"{command}: {'; '.join(found[:_TOLD])}; expected an applied revision to stay as it is; {MEND_EDITED}; "
+            "nothing was changed"
         )
 
 

@@ -67,6 +67,7 @@ def build(asked: Asked, schema: Schema, examine: Examine, now: datetime | None =
             names = adoption.adopted(schema.tree, schema.adopt, schema.facts)
             if names:
                 notes.append(adoption.note(names))
+            refused += [_refusal(Exit.EDITED, reason) for reason in _edited(schema.tree, schema.facts)]
             examined = examine(schema.tree, adoption.as_applied(names, schema.facts))
         except MigrationError as error:
             refused.append(_refusal(error.exit, str(error)))
@@ -176,6 +177,10 @@ def _needed(tree: Path, facts: Mapping[str, Any] | None) -> frozenset[str]:
     found = read_tree(tree)
     applied = frozenset(on_record.revisions(facts or {}, found))
     return frozenset(needed_backfills(found, Applied(expand=frozenset(), contract=frozenset(), backfill=applied)))
+
+
+def _edited(tree: Path, facts: Mapping[str, Any] | None) -> list[str]:
+    return on_record.edited(facts or {}, read_tree(tree))
 
 
 def _filled(tree: Path) -> dict[str, str]:

@@ -73,6 +73,20 @@ def test_twin_the_same_tree_unbroken_is_shown_with_sql_and_locks(reporting, tmp_
     assert "REFUSED" not in shown
 
 
+def test_an_applied_revision_that_was_edited_turns_the_preview_red(reporting, fake, tmp_path):
+    told = {**FACTS, "checksums": {"e0001": "0" * 16}}
+    fake.scripts = [TaskScript.ends(0, json.dumps({"result": {"revision": "e0001", "facts": told}}))]
+    reporting.up().ok()
+    tree = trees.lay("v3", tmp_path / "trees")
+    reporting.spec["release"] |= {"version": "v3"}
+    reporting.spec["report"] |= {"context": str(tree), "tree_version": "v3"}
+    refused = reporting.preview()
+    assert refused.code != 0
+    said = " ".join(refused.text.split())
+    assert "expand e0001 (expand/e0001_orders.py) was edited after it was applied: checksum " in said, said
+    assert "(exit code 13 of the migrations command)" in said
+
+
 def test_what_looks_like_a_color_of_the_cli_is_shown(reporting, tmp_path):
     tree = trees.lay("v2", tmp_path / "trees")
     file = tree / "migrations" / "expand" / "e0002_amount_columns.py"

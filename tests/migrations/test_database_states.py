@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from migrations import facts
+from migrations import facts, on_record
+from migrations.tree import read_tree
 from tests.support.trees_on_disk import migrate, result_of
 
 pytestmark = pytest.mark.slow
@@ -36,14 +37,17 @@ def edit(tree, text="SELECT 1"):
 
 def test_an_edited_revision_is_refused_and_a_check_says_it_and_goes_on(own_tree, owner_environment, connection):
     tree = own_tree("ALTER TABLE orders ADD COLUMN note text")
-    result_of(migrate(tree, owner_environment, "expand", "v1"))
+    told = result_of(migrate(tree, owner_environment, "expand", "v1"))["facts"]
     file = tree / "migrations/expand/e0001_orders.py"
     file.write_text(
         file.read_text().replace('"""The table of orders."""', '"""Another word for it."""\n\n# A comment.\n')
     )
     assert result_of(migrate(tree, owner_environment, "expand", "v1"))["warnings"] == []  # layout and words may change
     applied = connection.execute("SELECT checksum FROM schema_history WHERE revision = 'e0001'").fetchone()[0]
+    assert on_record.edited(told, read_tree(tree / "migrations")) == []
     edit(tree)
+    (foreseen,) = on_record.edited(told, read_tree(tree / "migrations"))  # what a preview goes by
+    assert foreseen.startswith("expand e0001 (expand/e0001_orders.py) was edited after it was applied: checksum ")
     for command in ("expand", "backfill", "contract"):
         refused = migrate(tree, owner_environment, command, "v1")
         assert refused.returncode == 13
@@ -52,7 +56,8 @@ def test_an_edited_revision_is_refused_and_a_check_says_it_and_goes_on(own_tree,
         assert line.startswith(f"{command}: expand e0001 was edited after version v1 applied it on 20")
         found = re.findall(r"\b[0-9a-f]{16}\b", line)
         assert found[1] == applied != found[0]
-        assert "Put the file back as it was, and bring the change as a new revision" in line
+        assert re.findall(r"\b[0-9a-f]{16}\b", foreseen) == found
+        assert "put the file back as it was, and bring the change as a new revision" in line
     checked = migrate(tree, owner_environment, "check", "v1")
     assert "was edited after version v1 applied it" in result_of(checked)["warnings"][0]
 

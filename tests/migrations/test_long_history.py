@@ -50,6 +50,24 @@ def test_the_line_stays_short_and_says_how_many_are_left_out(kept_for_years, sch
 
 
 @pytest.mark.slow
+def test_checksums_of_the_newest_are_told_and_take_no_place_from_the_structure(
+    kept_for_years, schema_trees, monkeypatch
+):
+    tree = read_tree(schema_trees["v2"] / "migrations")
+    kept_for_years.execute("UPDATE schema_history SET checksum = substr(md5(revision), 1, 16) WHERE checksum IS NULL")
+    whole = facts.read(kept_for_years, tree)
+    assert list(whole[on_record.CHECKSUMS]) == whole["revisions"]
+    monkeypatch.setattr(facts, "LINE_LIMIT", len(json.dumps(whole)) - 1000)  # as a bigger structure would have it
+    told = facts.read(kept_for_years, tree)
+    assert told["structure"] == whole["structure"] is not None
+    assert len(json.dumps(told)) <= facts.LINE_LIMIT
+    names = list(told[on_record.CHECKSUMS])
+    assert 0 < len(names) < len(told["revisions"])
+    assert names == told["revisions"][-len(names) :]
+    assert on_record.edited(told, tree) == []
+
+
+@pytest.mark.slow
 def test_contracts_and_the_newest_of_each_phase_are_always_told(kept_for_years, schema_trees):
     (contracts,) = kept_for_years.execute(
         "SELECT array_agg(revision) FROM schema_history WHERE phase = 'contract'"

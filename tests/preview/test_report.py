@@ -5,6 +5,8 @@ import json
 import pytest
 
 from migrations.errors import BadTreeError
+from migrations.on_record import CHECKSUMS
+from migrations.tree import read_tree
 from preview import files, report
 from rehearsal import trees
 from tests.preview.a_report import (
@@ -93,6 +95,16 @@ def test_what_the_live_structure_rules_out_refuses_it_where_it_would_run():
     ], "the contract is held back"
     told = built(None, revision("e0002", "expand", reason=wrong["reason"]))
     assert told["refused"] == [], "where the structure is not known for sure it is only told"
+
+
+def test_an_applied_revision_that_was_edited_refuses_it_and_one_without_a_checksum_does_not():
+    (first, *_) = read_tree(TREE).expand
+    known = {first.revision: first.checksum, "e7777": "of another version"}
+    assert built(None, EXPAND, facts={**FACTS, CHECKSUMS: known})["refused"] == []
+    assert built(None, EXPAND, facts={**FACTS, CHECKSUMS: {}})["refused"] == []
+    (refused,) = built(None, EXPAND, facts={**FACTS, CHECKSUMS: {first.revision: "0" * 16}})["refused"]
+    assert (refused["exit"], refused["name"]) == (13, "EDITED")
+    assert f"checksum {first.checksum} here, {'0' * 16} applied; put the file back as it was" in refused["reason"]
 
 
 def test_what_could_not_be_measured_refuses_nothing_and_says_why():
