@@ -12,12 +12,11 @@ import pytest
 
 from tests.support.allowed import allow_all
 from tests.support.trees_on_disk import BASE, migrate, result_of
-from tests.support.until import until
+from tests.support.until import BOUND_SECONDS, until
 
 pytestmark = pytest.mark.slow
 DEAD = "0123456789abcdef0123456789abcdef"
 INDEX = 'concurrently.create_index("by_customer", "orders", ("lower(customer)", "id DESC"), where="NOT test")'
-SECONDS = 20
 ANY_STRUCTURE = {"MIGRATION_REFUSE_DRIFT": "never"}  # where a test makes something by hand
 REVISION = '''"""A revision of a test."""
 
@@ -106,7 +105,7 @@ def broken_off(tree, environment, looker):
     runner = start(tree, environment)
     pid = waiting_build(looker, runner)
     runner.send_signal(signal.SIGKILL)
-    runner.communicate(timeout=SECONDS)
+    runner.communicate(timeout=BOUND_SECONDS)
     until(lambda: not looker.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchone())
     assert valid(looker) is False
     assert looker.execute("SELECT revision, version FROM schema_marks").fetchall() == [("e0002", "v2")]
@@ -185,7 +184,7 @@ def builder(orders, writer, schema_server, schema):
     pid = waiting_build(orders)
     yield pid
     writer.rollback()
-    thread.join(SECONDS)
+    thread.join(BOUND_SECONDS)
     connection.close()
 
 
@@ -197,7 +196,7 @@ def test_a_build_of_a_dead_runner_that_still_goes_on_is_ended(outside, owner_env
         assert line, lines
         lines.append(line)
     writer.execute("COMMIT")
-    rest, _ = runner.communicate(timeout=SECONDS)
+    rest, _ = runner.communicate(timeout=BOUND_SECONDS)
     assert runner.returncode == 0, rest
     assert any(f"ended process {builder} " in line and f"its task {DEAD} is STOPPED" in line for line in lines)
     complete(orders)
@@ -239,7 +238,7 @@ def test_a_build_waits_for_a_writer_longer_than_a_lock_may_be_waited_for(outside
     orders.execute("SELECT pg_sleep(1.2)")  # longer than any lock_timeout
     orders.execute("UPDATE orders SET status = 'paid' WHERE id = 2")
     writer.execute("COMMIT")
-    output, _ = runner.communicate(timeout=SECONDS)
+    output, _ = runner.communicate(timeout=BOUND_SECONDS)
     assert runner.returncode == 0, output
     assert "try" not in output
     complete(orders)
@@ -249,7 +248,7 @@ def test_a_session_that_is_ended_in_a_build_is_told_as_that(outside, owner_envir
     tree = outside(INDEX)
     runner = start(tree, owner_environment)
     orders.execute("SELECT pg_terminate_backend(%s)", (waiting_build(orders, runner),))
-    output, _ = runner.communicate(timeout=SECONDS)
+    output, _ = runner.communicate(timeout=BOUND_SECONDS)
     assert runner.returncode == 7, output
     assert "the session ended while it was in use" in output
     writer.execute("COMMIT")
@@ -309,7 +308,7 @@ def test_a_rebuild_that_was_killed_leaves_nothing_behind_in_the_end(outside, own
     runner = start(tree, owner_environment)
     pid = waiting_build(orders, runner)
     runner.send_signal(signal.SIGKILL)
-    runner.communicate(timeout=SECONDS)
+    runner.communicate(timeout=BOUND_SECONDS)
     until(lambda: not orders.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchone())
     assert orders.execute("SELECT count(*) FROM pg_index WHERE NOT indisvalid").fetchone() == (1,)
     writer.execute("COMMIT")

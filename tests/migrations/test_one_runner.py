@@ -16,12 +16,11 @@ from migrations.locking import one_runner
 from migrations.locking.one_runner import LOCK
 from tests.support.task_metadata import metadata_of
 from tests.support.trees_on_disk import BASE, migrate, result_of
-from tests.support.until import until
+from tests.support.until import BOUND_SECONDS, until
 
 pytestmark = pytest.mark.slow
 HUNG, OTHER = "0123456789abcdef0123456789abcdef", "f" * 32
 SLOW = 'statement_timeout = "5min"'
-SECONDS = 20
 
 
 def start(tree, environment, command="expand", version="v1"):
@@ -35,7 +34,7 @@ def end(runner):
     """Whatever state it is in."""
     runner.kill()
     runner.send_signal(signal.SIGCONT)
-    return runner.communicate(timeout=SECONDS)
+    return runner.communicate(timeout=BOUND_SECONDS)
 
 
 def sleeping(looker, runner):
@@ -124,7 +123,7 @@ def test_a_hung_runner_whose_task_is_stopped_is_ended(hung, own_tree, owner_envi
     assert f"its task {HUNG} is STOPPED" in found.stdout
     # It wakes up after all: its session is gone, and it can do no harm.
     runner.send_signal(signal.SIGCONT)
-    _, errors = runner.communicate(timeout=SECONDS)
+    _, errors = runner.communicate(timeout=BOUND_SECONDS)
     assert runner.returncode == 7, errors
     assert "the session ended while it was in use: terminating connection" in errors
     assert revisions(looker) == ["e0001", "e0002"]
@@ -213,7 +212,7 @@ def test_a_runner_killed_in_a_statement_loses_its_lock_and_the_twin_without_the_
         # The twin dies first, so it has had all the time the other one had.
         for one in (twin, runner):
             os.kill(one.pid, signal.SIGKILL)
-            one.communicate(timeout=SECONDS)
+            one.communicate(timeout=BOUND_SECONDS)
         until(lambda: lock_is_free(looker))
         assert not lock_is_free(beside)
         beside.execute("SELECT pg_terminate_backend(%s)", (twin_pid,))

@@ -15,7 +15,7 @@ from provider.rpc.values import plain, struct
 
 ROOT = Path(__file__).resolve().parents[2]
 URN = "urn:pulumi:test::bluegreen::pkg:index:Service$bluegreen:index:{}::it"
-READY_SECONDS = 20
+READY_SECONDS = 60
 
 
 class Lines(engine_pb2_grpc.EngineServicer):

@@ -41,7 +41,7 @@ class Rds:
         endpoint = self.describe(identifier)["Endpoint"]
         login = login or {"user": self.secret(identifier)["username"], "password": self.secret(identifier)["password"]}
         return psycopg.connect(
-            host=endpoint["Address"], port=endpoint["Port"], dbname="app", autocommit=True, connect_timeout=5, **login
+            host=endpoint["Address"], port=endpoint["Port"], dbname="app", autocommit=True, connect_timeout=30, **login
         )
 
     def delete(self, identifier):

@@ -112,7 +112,7 @@ def _await(server, port: int, process: subprocess.Popen, log: Path) -> None:
         try:
             psycopg.connect(
                 host="127.0.0.1", port=port, dbname="postgres", user="postgres", password=server.password,
-                connect_timeout=5, autocommit=True,
+                connect_timeout=30, autocommit=True,
             ).close()  # fmt: skip
         except psycopg.OperationalError:
             try:

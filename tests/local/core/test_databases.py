@@ -27,7 +27,7 @@ def test_it_is_created_used_and_deleted(rds):
     with pytest.raises(ClientError, match="DBInstanceNotFound"):
         rds.describe("life")
     with pytest.raises(psycopg.OperationalError, match="refused"):
-        psycopg.connect(host=found["Endpoint"]["Address"], port=5432, user="owner", password="x", connect_timeout=5)
+        psycopg.connect(host=found["Endpoint"]["Address"], port=5432, user="owner", password="x", connect_timeout=30)
 
 
 def test_the_master_user_may_much_and_is_no_superuser(rds, database):

@@ -14,6 +14,7 @@ import pytest
 from local import lifecycle
 from local.folder import PROJECT
 from local.processes import Process, Records, gone
+from tests.support.until import BOUND_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +58,7 @@ def test_stop_leaves_no_process_no_port_and_no_state(fresh):
     done = fresh.run("stop")
     assert done.returncode == 0
     assert "its state is gone" in done.stdout
-    assert psutil.wait_procs(processes, timeout=5)[1] == []
+    assert psutil.wait_procs(processes, timeout=BOUND_SECONDS)[1] == []
     assert not listens(control["endpoint"])
     assert list(fresh.folder.root.iterdir()) == []
 
@@ -76,7 +77,7 @@ def test_a_killed_daemon_takes_its_servers_along_and_the_next_start_is_clean(fre
     make_database(fresh, "orphan")
     servers = [Process.of(child.pid) for child in psutil.Process(control["pid"]).children()]
     os.kill(control["pid"], signal.SIGKILL)
-    assert gone(servers, 10)  # each asked the kernel for it
+    assert gone(servers, BOUND_SECONDS)  # each asked the kernel for it
     (fresh.folder.root / "state" / "old").touch()
     again = fresh.run("start")
     assert again.returncode == 0, again.stderr
@@ -92,7 +93,7 @@ def test_what_outlived_a_killed_daemon_is_ended_by_the_next_start(fresh):
     with stray:
         fresh.folder.records.note(Process.of(stray.pid, "a stray server"))
         os.kill(control["pid"], signal.SIGKILL)
-        assert gone([Process.of(control["pid"])], 10)
+        assert gone([Process.of(control["pid"])], BOUND_SECONDS)
         again = fresh.run("start")
         assert f"ending a stray server (pid {stray.pid})" in again.stdout
         assert stray.wait(10) == -signal.SIGQUIT

@@ -9,6 +9,7 @@ import pytest
 
 from local.errors import LocalError
 from local.processes import Process, Records, gone
+from tests.support.until import BOUND_SECONDS
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_what_a_process_started_is_ended_with_it(sleeper):
     parent.wait(10)
     assert child.alive
     leader.end(0)
-    assert gone([child], 10)
+    assert gone([child], BOUND_SECONDS)
 
 
 def test_records_survive_and_are_forgotten(tmp_path, sleeper):

@@ -11,10 +11,10 @@ import pytest
 from botocore.config import Config
 
 from tests.local.ecs.stand_ins import StubImages, StubTargets
+from tests.support.until import BOUND_SECONDS
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-WAIT_SECONDS = 20.0
 
 
 class Door:
@@ -112,7 +112,7 @@ class Ecs:
     def task(self, arn: str):
         return self.ecs.describe_tasks(cluster="c", tasks=[arn])["tasks"][0]
 
-    def until(self, look, what: str = "", seconds: float = WAIT_SECONDS, *, look_at_services: bool = True):
+    def until(self, look, what: str = "", seconds: float = BOUND_SECONDS, *, look_at_services: bool = True):
         """The first true answer of a look, repeated until then."""
         end = time.monotonic() + seconds
         while True:

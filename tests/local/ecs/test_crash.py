@@ -5,8 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from local.addresses import Addresses
 from local.ecs.scheduler import Scheduler
 from local.processes import Process, Records
 from tests.local.ecs.stand_ins import runs
+from tests.support.until import until
 
 pytestmark = pytest.mark.slow
 
@@ -43,13 +42,6 @@ for name in ("one", "two"):
 print("ready", flush=True)
 threading.Event().wait()
 """
-
-
-def until(look, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < end
-        threading.Event().wait(0.02)
 
 
 @pytest.fixture

@@ -6,23 +6,14 @@ import contextlib
 import http.client
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from local.addresses import Addresses, Pool
 from local.elb.controller import LoadBalancing
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """What the condition answers once it is true; fails when it is not within the time."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.01)
-    return value
+from tests.support.until import until
 
 
 class _Answer(BaseHTTPRequestHandler):
@@ -161,7 +152,7 @@ class Stage:
 
     def healthy(self, group: str) -> None:
         """Wait until every target of the group is healthy."""
-        eventually(lambda: {state for state, _ in self.states(group).values()} == {"healthy"})
+        until(lambda: {state for state, _ in self.states(group).values()} == {"healthy"})
 
 
 ANY_PATH = {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/*"]}}

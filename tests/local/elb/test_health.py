@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from local.elb.reader import backends
-from tests.local.elb.elb_stage import NOT_FOUND, Stage, eventually, forward, request
+from tests.local.elb.elb_stage import NOT_FOUND, Stage, forward, request
+from tests.support.until import until
 
 pytestmark = pytest.mark.slow
 
@@ -42,16 +43,16 @@ def test_thresholds_and_reasons(stage: Stage) -> None:
     stage.healthy(group)
     site.health = 500
     mismatch = ("unhealthy", "Target.ResponseCodeMismatch")
-    eventually(lambda: stage.states(group)[site.address] == mismatch)
+    until(lambda: stage.states(group)[site.address] == mismatch)
     described = stage.elb.describe_target_health(TargetGroupArn=group, Targets=[{"Id": site.address}])
     assert described["TargetHealthDescriptions"][0]["TargetHealth"]["Description"] == (
         "Health checks failed with these codes: [500]"
     )
-    eventually(lambda: {request(address).body for _ in range(10)} == {"two"})
+    until(lambda: {request(address).body for _ in range(10)} == {"two"})
     site.health = 204
     stage.healthy(group)
     other.close()
-    eventually(lambda: stage.states(group)[other.address] == ("unhealthy", "Target.FailedHealthChecks"))
+    until(lambda: stage.states(group)[other.address] == ("unhealthy", "Target.FailedHealthChecks"))
 
 
 def test_a_target_that_does_not_answer_in_time(stage: Stage) -> None:
@@ -60,7 +61,7 @@ def test_a_target_that_does_not_answer_in_time(stage: Stage) -> None:
     quick(group, timeout=0.1)
     balancer, _ = stage.balancer()
     stage.listener(balancer, forward({group: 1}))
-    eventually(lambda: stage.states(group)[site.address] == ("unhealthy", "Target.Timeout"))
+    until(lambda: stage.states(group)[site.address] == ("unhealthy", "Target.Timeout"))
 
 
 def test_a_new_target_gets_nothing_before_its_first_passed_check(stage: Stage) -> None:
@@ -71,11 +72,11 @@ def test_a_new_target_gets_nothing_before_its_first_passed_check(stage: Stage) -
     stage.listener(balancer, forward({group: 1}))
     stage.healthy(group)
     stage.elb.register_targets(TargetGroupArn=group, Targets=[{"Id": starting.address}])
-    eventually(lambda: stage.states(group)[starting.address][0] == "initial")
+    until(lambda: stage.states(group)[starting.address][0] == "initial")
     assert {request(address).body for _ in range(20)} == {"ready"}
     starting.health = 200
     stage.healthy(group)
-    eventually(lambda: {request(address).body for _ in range(10)} == {"ready", "starting"})
+    until(lambda: {request(address).body for _ in range(10)} == {"ready", "starting"})
 
 
 def test_with_no_healthy_target_all_of_them_serve(stage: Stage) -> None:
@@ -86,10 +87,10 @@ def test_with_no_healthy_target_all_of_them_serve(stage: Stage) -> None:
     stage.listener(balancer, forward({group: 1}))
     stage.healthy(group)
     one.health = two.health = leaving.health = 500
-    eventually(lambda: {state for state, _ in stage.states(group).values()} == {"unhealthy"})
-    eventually(lambda: {request(address).body for _ in range(12)} == {"one", "two", "leaving"})
+    until(lambda: {state for state, _ in stage.states(group).values()} == {"unhealthy"})
+    until(lambda: {request(address).body for _ in range(12)} == {"one", "two", "leaving"})
     stage.elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": leaving.address}])
-    eventually(lambda: "leaving" not in {request(address).body for _ in range(12)})
+    until(lambda: "leaving" not in {request(address).body for _ in range(12)})
 
 
 def test_without_any_target_503(stage: Stage) -> None:
@@ -114,12 +115,12 @@ def test_draining_waits_for_the_request_in_flight_and_takes_no_new_one(stage: St
     stage.healthy(group)
     stage.balancing.deregister(group, old.address, 8080)
     assert stage.states(group)[old.address] == ("draining", "Target.DeregistrationInProgress")
-    eventually(lambda: {request(address).body for _ in range(10)} == {"new"})
+    until(lambda: {request(address).body for _ in range(10)} == {"new"})
     assert not stage.balancing.drained(group, old.address, 8080)
     old.release.set()
     slow.join()
     assert (got[0].status, got[0].body) == (200, "old")
-    eventually(lambda: stage.balancing.drained(group, old.address, 8080))
+    until(lambda: stage.balancing.drained(group, old.address, 8080))
     assert list(stage.states(group)) == [new.address]
     assert stage.balancing.health(group, old.address, 8080).reason == "Target.NotRegistered"
 
@@ -134,7 +135,7 @@ def test_draining_ends_with_the_deregistration_delay(stage: Stage) -> None:
     slow.start()
     assert site.started.acquire(timeout=10)
     stage.balancing.deregister(group, site.address, 8080)
-    eventually(lambda: stage.balancing.drained(group, site.address, 8080))
+    until(lambda: stage.balancing.drained(group, site.address, 8080))
     assert not site.release.is_set()
     site.release.set()
     slow.join()
@@ -149,7 +150,7 @@ def test_a_target_can_come_back_while_it_drains(stage: Stage) -> None:
     stage.elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": site.address}])
     stage.elb.register_targets(TargetGroupArn=group, Targets=[{"Id": site.address}])
     stage.healthy(group)
-    eventually(lambda: request(address).body == "one")
+    until(lambda: request(address).body == "one")
 
 
 def test_targets_are_told_apart_by_port(stage: Stage) -> None:
@@ -164,7 +165,7 @@ def test_targets_are_told_apart_by_port(stage: Stage) -> None:
         found = stage.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
         return {one["Target"]["Port"]: one["TargetHealth"]["State"] for one in found}
 
-    eventually(lambda: states()[8080] == "healthy")
+    until(lambda: states()[8080] == "healthy")
     assert states()[8081] == "initial"
     stage.elb.deregister_targets(TargetGroupArn=group, Targets=ports[1:])
-    eventually(lambda: list(states()) == [8080])
+    until(lambda: list(states()) == [8080])

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.local.elb.elb_stage import NOT_FOUND, Stage, eventually, forward, request
+from tests.local.elb.elb_stage import NOT_FOUND, Stage, forward, request
+from tests.support.until import until
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +46,7 @@ def test_requests_errors_and_times_by_target_group(stage: Stage) -> None:
     for path, count in (("/", 7), ("/bad", 3), ("/empty", 2), ("/fixed", 4), ("/reset", 1)):
         for _ in range(count):
             request(address, path)
-    eventually(lambda: total(stage, "HTTPCode_ELB_5XX_Count", balancer) == 3)
+    until(lambda: total(stage, "HTTPCode_ELB_5XX_Count", balancer) == 3)
     assert total(stage, "RequestCount", balancer) == 11
     assert total(stage, "RequestCount", balancer, goods) == 8
     assert total(stage, "HTTPCode_Target_2XX_Count", balancer, goods) == 7
@@ -56,7 +57,7 @@ def test_requests_errors_and_times_by_target_group(stage: Stage) -> None:
     assert total(stage, "HTTP_Fixed_Response_Count", balancer) == 4
     assert total(stage, "TargetResponseTime", balancer, goods, stat="SampleCount") == 7
     assert 0 < total(stage, "TargetResponseTime", balancer, goods, stat="Average") < 5
-    eventually(lambda: total(stage, "HealthyHostCount", balancer, goods, stat="Maximum") == 1)
+    until(lambda: total(stage, "HealthyHostCount", balancer, goods, stat="Maximum") == 1)
 
 
 def test_a_target_that_cannot_be_reached(stage: Stage) -> None:
@@ -68,7 +69,7 @@ def test_a_target_that_cannot_be_reached(stage: Stage) -> None:
     site.close()
     answer = request(address)
     assert (answer.status, answer.headers["x-lb-reason"]) == (502, "UF")
-    eventually(lambda: total(stage, "TargetConnectionErrorCount", balancer, group) == 1)
+    until(lambda: total(stage, "TargetConnectionErrorCount", balancer, group) == 1)
 
 
 def test_get_metric_data_has_percentiles(stage: Stage) -> None:
@@ -92,7 +93,7 @@ def test_get_metric_data_has_percentiles(stage: Stage) -> None:
         assert found[0]["Id"] == "slow"
         return list(found[0]["Values"])
 
-    assert 0 < eventually(values)[0] < 5
+    assert 0 < until(values)[0] < 5
 
 
 def alarm(stage: Stage, name: str, balancer: str, group: str, **more: Any) -> None:
@@ -120,10 +121,10 @@ def test_an_alarm_fires_from_traffic_and_keeps_its_state_when_it_is_changed(stag
     name = stage.unique("errors")
     alarm(stage, name, balancer, group, TreatMissingData="notBreaching")
     assert state(stage, name) in {"INSUFFICIENT_DATA", "OK"}
-    eventually(lambda: state(stage, name) == "OK")
+    until(lambda: state(stage, name) == "OK")
     site.status = 500
     request(address)
-    eventually(lambda: state(stage, name) == "ALARM")
+    until(lambda: state(stage, name) == "ALARM")
     described = stage.cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
     assert "1 out of the last 1 datapoints [1.0] was greater than or equal to" in described["StateReason"]
     alarm(stage, name, balancer, group, TreatMissingData="notBreaching", AlarmDescription="changed")
@@ -137,5 +138,5 @@ def test_a_state_set_by_hand_stays_for_a_period(stage: Stage) -> None:
     alarm(stage, name, balancer, group)
     stage.cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="drill")
     alarm(stage, other, balancer, group, TreatMissingData="breaching")
-    eventually(lambda: state(stage, other) == "ALARM")  # an evaluation has passed
+    until(lambda: state(stage, other) == "ALARM")  # an evaluation has passed
     assert state(stage, name) == "ALARM"

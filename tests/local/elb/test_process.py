@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from local.processes import Process
-from tests.local.elb.elb_stage import NOT_FOUND, Stage, eventually, forward, request
+from tests.local.elb.elb_stage import NOT_FOUND, Stage, forward, request
+from tests.support.until import until
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,7 @@ def kill(stage: Stage) -> int:
     assert pid is not None
     process = Process.of(pid)
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not process.alive)
+    until(lambda: not process.alive)
     return pid
 
 
@@ -50,7 +51,7 @@ def test_envoy_comes_back_with_the_same_rules_and_follows_new_ones(stage: Stage)
     stage.healthy(group)
     assert answer(address) == "one"
     old = kill(stage)
-    eventually(lambda: answer(address) == "one")
+    until(lambda: answer(address) == "one")
     assert stage.balancing.envoy_pid != old
     stage.elb.modify_listener(ListenerArn=listener, DefaultActions=[NOT_FOUND])
     assert answer(address) == "nothing here"
@@ -85,11 +86,11 @@ def test_a_port_that_is_taken_while_envoy_is_down_is_told_and_comes_back(stage: 
     kill(stage)
     with grab():
         taken.set()
-        eventually(lambda: state()["Code"] == "active_impaired")
+        until(lambda: state()["Code"] == "active_impaired")
         assert "8080" in state()["Reason"]
-        eventually(lambda: answer(other_address) == "nothing here")
-    eventually(lambda: answer(address) == "nothing here")
-    eventually(lambda: state() == {"Code": "active"})
+        until(lambda: answer(other_address) == "nothing here")
+    until(lambda: answer(address) == "nothing here")
+    until(lambda: state() == {"Code": "active"})
 
 
 def test_the_admin_interface_is_private(stage: Stage) -> None:
@@ -111,8 +112,8 @@ def test_load_balancers_have_their_own_addresses_and_give_them_back(stage: Stage
     assert [answer(address) for _, address in (one, two)] == ["0", "1"]
     assert one[1] in stage.balancing._taken
     stage.delete_balancer(one[0])
-    eventually(lambda: one[1] not in stage.balancing._taken)
-    eventually(lambda: answer(one[1]) is None)
+    until(lambda: one[1] not in stage.balancing._taken)
+    until(lambda: answer(one[1]) is None)
     assert answer(two[1]) == "1"
 
 
@@ -121,7 +122,7 @@ def test_the_port_of_a_listener_can_change(stage: Stage) -> None:
     listener = stage.listener(balancer, NOT_FOUND)
     stage.elb.modify_listener(ListenerArn=listener, Port=8085)
     assert answer(address, 8085) == "nothing here"
-    eventually(lambda: answer(address) is None)
+    until(lambda: answer(address) is None)
 
 
 def test_clients_stay_with_their_target_when_the_group_is_sticky(stage: Stage) -> None:
@@ -136,7 +137,7 @@ def test_clients_stay_with_their_target_when_the_group_is_sticky(stage: Stage) -
     balancer, address = stage.balancer()
     stage.listener(balancer, forward({group: 1}))
     stage.healthy(group)
-    first = eventually(lambda: (found := request(address)).headers["set-cookie"] and found)
+    first = until(lambda: (found := request(address)).headers["set-cookie"] and found)
     cookie = first.headers["set-cookie"].split(";")[0]
     assert cookie.startswith("AWSALB=")
     assert {request(address, cookie=cookie).body for _ in range(10)} == {first.body}

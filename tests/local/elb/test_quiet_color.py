@@ -10,7 +10,8 @@ import pytest
 
 from provider.answered import Answers, answers
 from provider.aws import Aws
-from tests.local.elb.elb_stage import Stage, eventually, forward, request
+from tests.local.elb.elb_stage import Stage, forward, request
+from tests.support.until import until
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ def test_requests_of_one_color_and_the_end_of_the_period_they_were_in(
     for _ in range(3):
         assert request(address).body == "blue"
     ended = time.time()
-    eventually(lambda: asked(rule, groups["blue"]).count == 3)
+    until(lambda: asked(rule, groups["blue"]).count == 3)
     seen = asked(rule, groups["blue"])
     assert begun < seen.until < ended + PERIOD + 1
     assert seen.until % PERIOD == 0

@@ -8,7 +8,8 @@ from collections import Counter
 import pytest
 
 from tests.local.elb.elb_load import Client, Flips
-from tests.local.elb.elb_stage import NOT_FOUND, Site, Stage, eventually, forward, request
+from tests.local.elb.elb_stage import NOT_FOUND, Site, Stage, forward, request
+from tests.support.until import until
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +37,7 @@ def test_flips_under_load_lose_nothing_and_leave_no_stale_answer(
         stage.elb.modify_rule(RuleArn=rule, Actions=[forward({blues: 100 - green, greens: green})])
         flips.returned = turn
         seen = sum(len(client.answers) for client in clients)
-        eventually(lambda seen=seen: sum(len(client.answers) for client in clients) > seen + 8)
+        until(lambda seen=seen: sum(len(client.answers) for client in clients) > seen + 8)
     answers = [answer for client in clients for answer in client.stop()]
     assert {status for _, _, status, _ in answers} == {200}
     # Sent after flip n had returned and answered before the next one began: only the color of flip n is right.
