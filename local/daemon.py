@@ -193,10 +193,13 @@ def main(arguments: list[str]) -> int:
 def _told_to_stop() -> int:
     """A descriptor that becomes readable on SIGTERM or SIGINT.
 
-    The signals are not blocked: every process started here would inherit that.
+    The signals are not blocked: every process started here would inherit that. What `nohup` and shells of build servers
+    had ignored is undone for the same reason: a server here is asked to end by SIGQUIT when the daemon is killed.
     """
     readable, writable = os.pipe()
     os.set_blocking(writable, False)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(writable, warn_on_full_buffer=False)

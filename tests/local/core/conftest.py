@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,11 @@ class Embedded:
 
     folder: Folder
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A command of `python -m local`."""
+    def run(self, *arguments: str, through: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+        """A command of `python -m local`; `through`: what runs it."""
         environment = {**os.environ, "BLUEGREEN_LOCAL_DIR": str(self.folder.root)}
         return subprocess.run(
-            [sys.executable, "-m", "local", *arguments],
+            [*through, sys.executable, "-m", "local", *arguments],
             cwd=PROJECT,
             env=environment,
             capture_output=True,

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
@@ -87,10 +89,30 @@ def test_a_killed_daemon_takes_its_servers_along_and_the_next_start_is_clean(fre
     assert not (fresh.folder.root / "state" / "old").exists()
 
 
+def test_signals_that_a_build_server_ignores_are_not_ignored_in_it(fresh):
+    """Else a server that is asked to end by SIGQUIT would outlive it."""
+    ignoring = 'trap "" HUP INT QUIT; exec "$@"'
+    done = fresh.run("start", through=("/bin/sh", "-c", ignoring, "sh"))
+    assert done.returncode == 0, done.stderr
+    make_database(fresh, "obedient")
+    daemon = psutil.Process(fresh.control["pid"])
+    family = [daemon, *daemon.children()]
+    assert len(family) > 1
+    assert not any(ignored(one.pid) & {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT} for one in family)
+
+
+def ignored(pid):
+    (mask,) = re.findall(r"^SigIgn:\s*([0-9a-f]+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return {number for number in range(1, 65) if int(mask, 16) >> (number - 1) & 1}
+
+
 def test_what_outlived_a_killed_daemon_is_ended_by_the_next_start(fresh):
     control = fresh.start()
-    stray = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
-    with stray:
+    # Whoever runs this may have it ignored, and it is inherited.
+    code = "import signal; signal.signal(signal.SIGQUIT, signal.SIG_DFL); print(flush=True); input()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes, start_new_session=True) as stray:
+        stray.stdout.readline()
         fresh.folder.records.note(Process.of(stray.pid, "a stray server"))
         os.kill(control["pid"], signal.SIGKILL)
         assert gone([Process.of(control["pid"])], BOUND_SECONDS)
