@@ -23,7 +23,7 @@ tools: ## make the virtual environment and get the Pulumi CLI (each target does 
 doctor: ## start each part once and say what is wrong
 	@$(TOOLS) doctor
 
-check: .tools ## lint, types and fast tests (about a minute)
+check: .tools ## lint, types and fast tests (under a minute)
 	@$(TOOLS) check
 
 test: .tools ## everything: lint, types, all tests, the rehearsal

@@ -42,7 +42,8 @@ _PAGES = _SIZES.replace("pg_total_relation_size(c.oid)", "c.relpages::bigint * c
 
 def read(connection: Connection, tree: Tree, found: Structure | None = None) -> Facts:
     """The facts, made to fit on one line: the oldest revisions of a long history are left out, then the checksums of
-    the older ones, then the structure (null), then the smallest tables, then backfills that are finished.
+    the older ones, the structure (null) where it does not fit without any checksum, then the smallest tables, then
+    backfills that are finished.
 
     found: the structure, where it was read a moment ago.
     """
@@ -61,11 +62,11 @@ def read(connection: Connection, tree: Tree, found: Structure | None = None) -> 
     }
     if len(newest) < len(rows):
         facts[LEFT_OUT] = len(rows) - len(newest)
+    if _size({**facts, CHECKSUMS: {}}) > LINE_LIMIT:
+        facts["structure"] = None
     while _size(facts) > LINE_LIMIT and checksums:
         checksums = dict(list(checksums.items())[(len(checksums) + 1) // 2 :])
         facts[CHECKSUMS] = checksums
-    if _size(facts) > LINE_LIMIT:
-        facts["structure"] = None
     while _size(facts) > LINE_LIMIT and tables:
         tables = dict(list(tables.items())[: len(tables) // 2])
         facts["tables"] = tables

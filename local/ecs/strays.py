@@ -7,18 +7,21 @@ process of the task has inherited its name in its environment.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import time
 from pathlib import Path
 
+LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 10.0  # for those that are being killed, or start, to be seen as what they are
 _PAUSE_SECONDS = 0.005
 _ENVIRONMENT = 50  # field of /proc/<pid>/stat, proc_pid_stat(5): where the environment begins; the next: where it ends
 
 
 def end(folder: Path) -> list[int]:
-    """Kill every process that has a folder, or one below it, in its environment; returns when none is left.
+    """Kill every process that has a folder, or one below it, in its environment; returns when none is left, and when
+    its time is over, which the log says.
 
     It looks until a look finds none: one that is just being started may be forked behind a look, and has no environment
     for a moment while the kernel gives it its program.
@@ -38,7 +41,10 @@ def end(folder: Path) -> list[int]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 killed.add(pid)
-        if not (found or starting) or time.monotonic() > until:
+        if not (found or starting):
+            return sorted(killed)
+        if time.monotonic() > until:
+            LOG.warning("processes of %s may still run after %.0f s: %s", folder, LOOK_SECONDS, found or "some start")
             return sorted(killed)
         time.sleep(_PAUSE_SECONDS)
 

@@ -138,7 +138,7 @@ class Lookout:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     learned: dict[int, str] = field(default_factory=dict)  # relation: the mode a try waited for
-    ahead: frozenset[int] = frozenset()  # the processes that a try waited for last, where it was for a table
+    ahead: frozenset[int] = frozenset()  # processes that a try waited for last, for a table; 0: a prepared transaction
     unsure: bool = False  # the last look saw somebody whose age is hidden from us and who may be as old as asked for
     behind: Blocker | None = None  # whom this try waited for last, where it was for no table
     _behind_at: float = float("-inf")
@@ -188,7 +188,7 @@ class Lookout:
             blocker = self._judge(connection, row, age)
             if blocker is not None:
                 found.setdefault((row[0], row[1]), blocker)
-        return sorted(found.values(), key=lambda one: (one.waits, one.pid not in self.ahead, -one.age))
+        return sorted(found.values(), key=lambda one: (one.waits, (one.pid or 0) not in self.ahead, -one.age))
 
     def _judge(self, connection: Connection, row: Sequence[Any], least: float) -> Blocker | None:
         pid, transaction, held, wanted, granted, table, name, state, age, query, autovacuum = row

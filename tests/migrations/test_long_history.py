@@ -68,6 +68,16 @@ def test_checksums_of_the_newest_are_told_and_take_no_place_from_the_structure(
 
 
 @pytest.mark.slow
+def test_a_structure_for_which_there_is_no_room_takes_no_checksum_with_it(kept_for_years, schema_trees, monkeypatch):
+    tree = read_tree(schema_trees["v2"] / "migrations")
+    whole = facts.read(kept_for_years, tree)
+    assert set(whole[on_record.CHECKSUMS]) == {"e0001", "e0002"}
+    monkeypatch.setattr(facts, "LINE_LIMIT", len(json.dumps({**whole, on_record.CHECKSUMS: {}})) - 1)
+    told = facts.read(kept_for_years, tree)
+    assert (told["structure"], told[on_record.CHECKSUMS]) == (None, whole[on_record.CHECKSUMS])
+
+
+@pytest.mark.slow
 def test_contracts_and_the_newest_of_each_phase_are_always_told(kept_for_years, schema_trees):
     (contracts,) = kept_for_years.execute(
         "SELECT array_agg(revision) FROM schema_history WHERE phase = 'contract'"

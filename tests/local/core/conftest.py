@@ -4,9 +4,7 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from botocore.config import Config
 
 from local.folder import PROJECT, Folder
 from tests.support.embedded_rds import Rds
+from tests.support.until import until
 
 COMMAND_SECONDS = 90
 
@@ -73,21 +72,6 @@ class Embedded:
             aws_secret_access_key="test",
             config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}, read_timeout=30),
         )
-
-
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Ask again until it is so, in bounded time."""
-    pause = threading.Event()
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not so within {seconds:g} s"
-        pause.wait(0.05)
-
-
-@pytest.fixture(name="until")
-def until_fixture() -> Callable[..., None]:
-    """`until(condition)`: ask again until it is so, in bounded time."""
-    return until
 
 
 @pytest.fixture

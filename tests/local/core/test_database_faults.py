@@ -6,11 +6,12 @@ import pytest
 
 from local.errors import LocalError
 from tests.support.embedded_rds import scalar
+from tests.support.until import until
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_lock_is_held_for_as_long_as_asked(rds, database, until):
+def test_a_lock_is_held_for_as_long_as_asked(rds, database):
     with rds.connect(database) as connection:
         connection.execute("CREATE TABLE locked AS SELECT 1 AS n")
         assert "locked of app is locked for 30 s" in rds.fault(
@@ -27,7 +28,7 @@ def test_a_lock_is_held_for_as_long_as_asked(rds, database, until):
 
 
 @pytest.mark.parametrize("kind", ["restart", "crash"])
-def test_a_restart_cuts_connections_and_keeps_what_was_committed(rds, database, until, kind):
+def test_a_restart_cuts_connections_and_keeps_what_was_committed(rds, database, kind):
     with rds.connect(database) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS survivor (cause text)")
         connection.execute("INSERT INTO survivor VALUES (%s)", [kind])

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from local.images.store import CONFIG, ROOTFS, Images
+from tests.support.until import until
 
 pytestmark = pytest.mark.slow
 
@@ -12,7 +13,7 @@ DIGEST = "sha256:" + "5" * 64
 
 
 @pytest.fixture
-def task(embedded, until):
+def task(embedded):
     """The ARN of a task that sleeps."""
     images = Images(embedded.folder.root / "images")
     (images.folder(DIGEST) / ROOTFS).mkdir(parents=True, exist_ok=True)
@@ -47,7 +48,7 @@ def status(ecs, arn):
     return ecs.describe_tasks(cluster="faults", tasks=[arn])["tasks"][0]["lastStatus"]
 
 
-def test_a_killed_task_is_one_that_died(embedded, task, until):
+def test_a_killed_task_is_one_that_died(embedded, task):
     done = embedded.run("faults", "task", task, "kill")
     assert (done.returncode, done.stderr) == (0, "")
     ecs = embedded.client("ecs")

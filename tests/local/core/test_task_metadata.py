@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from local.images.store import CONFIG, ROOTFS, Images
+from tests.support.until import until
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +24,7 @@ except door.HTTPError as error:
 
 
 @pytest.fixture
-def asked(embedded, until):
+def asked(embedded):
     """What a task was answered: the container, the task, the status of a path that is not there; and its ARN."""
     images = Images(embedded.folder.root / "images")
     (images.folder(DIGEST) / ROOTFS).mkdir(parents=True, exist_ok=True)
