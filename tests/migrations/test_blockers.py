@@ -170,3 +170,19 @@ def test_an_owner_who_may_not_see_how_old_others_are_still_does_not_queue(
     assert f"process {report.info.backend_pid} (report) holds orders (ACCESS SHARE), state not visible" in found.stderr
     assert "query: <insufficient privilege>" in found.stderr
     assert "and 0 tries: process" in found.stderr
+
+
+def test_whom_a_try_waited_for_is_named_first_where_nobody_s_age_is_seen(
+    schema_trees, owner_environment, schema_server, schema, session
+):
+    with schema_server.connect("postgres") as admin, plain_owner(admin, schema) as login:
+        result_of(migrate(schema_trees["v1"], {**owner_environment, **login}, "expand", "v1"))
+        holders = [session("one"), session("other")]
+        for holder in holders:
+            holder.execute("BEGIN; SELECT id FROM orders")
+        with schema_server.connect(schema, login["DB_USER"], login["DB_PASSWORD"]) as owner:
+            pids = [holder.info.backend_pid for holder in holders]
+            named = [Lookout(tables=("orders",), ahead=frozenset({pid})).find(owner, 0)[0].pid for pid in pids]
+        for holder in holders:
+            holder.execute("ROLLBACK")
+    assert named == pids

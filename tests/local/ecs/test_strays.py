@@ -9,7 +9,7 @@ import pytest
 from local.ecs import strays
 from tests.support.until import until
 
-MANY = 12
+MANY, ROUNDS = 12, 60
 
 
 @pytest.fixture
@@ -26,11 +26,11 @@ def start(tmp_path):
         yield start_one
 
 
-def restless(start, folder):
+def restless(start, folder, many=MANY):
     """Processes that give themselves another program all the time, until whoever started them is gone."""
     script = folder / "again"
     script.write_text(f'[ "$PPID" = {os.getpid()} ] || exit\nexec /bin/sh {script}\n')
-    return [start("/bin/sh", str(script)) for _ in range(MANY)]
+    return [start("/bin/sh", str(script)) for _ in range(many)]
 
 
 def test_who_gives_itself_another_program_all_the_time_is_ended(start, tmp_path):
@@ -39,6 +39,12 @@ def test_who_gives_itself_another_program_all_the_time_is_ended(start, tmp_path)
     assert set(strays.end(tmp_path)) == {process.pid for process in processes}
     for process in processes:
         assert process.wait(20) == -9
+
+
+def test_one_that_has_no_environment_just_now_is_looked_at_again(start, tmp_path):
+    for _ in range(ROUNDS):
+        (process,) = restless(start, tmp_path, 1)
+        assert strays.end(tmp_path) == [process.pid]
 
 
 def test_a_process_of_another_task_or_without_an_environment_is_left_and_not_waited_for(start, tmp_path, monkeypatch):
